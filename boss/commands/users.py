@@ -66,7 +66,7 @@ def erase(username: str, *, yes: bool) -> None:
     for line in OUT_OF_REACH:
         click.echo(f"  {line}")
     if erased.left:
-        raise Ending(f"{erased.left} records could not be erased; run it again")
+        raise Ending(f"{erased.left} keys are still there; run it again")
 
 
 @users.command(short_help="Write all that is kept of a user to an archive.")

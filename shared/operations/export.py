@@ -27,12 +27,16 @@ from shared.model.files import File
 from shared.model.prices import MICROS_PER_DOLLAR
 from shared.model.users import User
 from shared.operations.errors import NotPossible
+from shared.operations.export_keys import stored_keys
 from shared.operations.people import People
+from shared.operations.person_ids import gather
 from shared.operations.person_records import PersonRecords, batches
 
 VERSION: Final = 1
 """Of the document's form."""
 DOCUMENT: Final = "everything.json"
+KEYS: Final = "keys.json"
+"""The same, and the rest, as it is stored."""
 MAX_SUFFIX: Final = 8
 
 JsonObject = dict[str, Any]
@@ -60,8 +64,9 @@ def export_person(redis: Redis, people: People, username: str, path: Path, *, re
 
     `retention_ms` is how long records are kept at most.
     """
-    exported = Exported()
-    document = _document(PersonRecords(redis, people.whose(username), retention_ms), people, username, exported)
+    exported, records = Exported(), PersonRecords(redis, people.whose(username), retention_ms)
+    entry = next((each for each in people.users if each.username == username), None)
+    document = _document(records, people, username, exported)
     if not any((exported.messages, exported.replies, exported.facts, exported.lists, exported.reminders)):
         raise NotPossible("nothing is kept of that name", "unknown_user")
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -74,6 +79,7 @@ def export_person(redis: Redis, people: People, username: str, path: Path, *, re
             archive.writestr(name, content)
             exported.files += 1
         archive.writestr(DOCUMENT, codec.dumps(document))
+        archive.writestr(KEYS, codec.dumps(list(stored_keys(redis, gather(records, people.pairs(entry) if entry else ())))))
     return exported
 
 
@@ -178,11 +184,11 @@ def _conversations(look: PersonRecords, exported: Exported) -> list[JsonObject]:
     found = list(look.records())
     for some in batches([record.id for record in found if record.kind == "msg"]):
         for message in mailbox.messages(some):
-            if message is not None:
+            if message is not None and message.user in ("", user):  # else somebody else's, who was asked for them
                 messages[message.conversation].append(message)
                 exported.messages += 1
     for record in found:
-        if record.kind == "reply" and (reply := mailbox.reply(record.id)) is not None:
+        if record.kind == "reply" and (reply := mailbox.reply(record.id)) is not None and reply.command.user == look.whose.entry:
             replies[reply.id] = reply
             exported.replies += 1
     told = [

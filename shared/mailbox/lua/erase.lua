@@ -5,7 +5,7 @@
 -- known stay. Answer: 1 for a lease broken.
 -- uses: turns replies indexes index_ends history requests liveness erasing
 -- args: conv ids...
-local key, t, theirs = conv_key(conv), now(), {}
+local key, t, theirs, users = conv_key(conv), now(), {}, {}
 for i = ids, #ARGV do theirs[ARGV[i]] = true end
 local broken = Erase.break_lease(conv, theirs, t)
 local history = History.list(conv)
@@ -23,7 +23,8 @@ local function erase_reply(id)
 end
 
 local function erase_message(id)
-  local record = redis.call('HMGET', msg_key(id), 'files', 'operation', 'request', 'doubted_by')
+  local record = redis.call('HMGET', msg_key(id), 'files', 'operation', 'request', 'doubted_by', 'user')
+  if record[5] then users[record[5]] = true end
   out_of_inbox(conv, id)
   unindex_message(id)
   drop_files(record[1] or '')
@@ -53,6 +54,6 @@ for i = ids, #ARGV do
 end
 Erase.forget_threads(conv)
 Erase.schedule(conv, t)
-if Erase.is_empty(conv, history) then Erase.drop_conversation(conv, history) else Erase.forget_what_was_said(conv) end
+if Erase.is_empty(conv, history) then Erase.drop_conversation(conv, history, users) else Erase.forget_what_was_said(conv) end
 append('erased', 'conv', conv, 'n', #ARGV - ids + 1)
 return broken

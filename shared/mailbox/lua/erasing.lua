@@ -61,7 +61,12 @@ function Erase.is_empty(conv, history)
   return true
 end
 
-function Erase.drop_conversation(conv, history)
+-- What is asked of another for somebody stands in the other's conversation: it is none of theirs (`users`) any more.
+function Erase.drop_conversation(conv, history, users)
+  for user in pairs(users) do
+    local person = redis.call('HGET', K.people, user)
+    if person then redis.call('ZREM', K.talks .. person, conv) end
+  end
   local sender = get(conv_key(conv), 'sender')
   if sender ~= '' then redis.call('ZREM', waiting_key(sender), conv) end
   if get(K.alone, 'conv') == conv then redis.call('DEL', K.alone) end

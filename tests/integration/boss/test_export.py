@@ -41,6 +41,7 @@ def opened(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """An archive's document, and its files."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
+    content.pop("keys.json")
     return json.loads(content.pop("everything.json")), content
 
 

@@ -219,8 +219,11 @@ def test_what_another_is_asked_is_listed_for_who_asked_for_it(driver: MailboxDri
     asking.store("k1", asking.question("k1", PAY, approver="u-2", named=True, message=message))
     assert driver.redis.zrange("boss:index:o-1", 0, -1) == [b"n-q"]
     assert b"n-q" in cast("list[bytes]", driver.redis.zrange("boss:index:u-2", 0, -1))
+    driver.redis.hset("boss:people", "u-2", "per-2")
+    driver.redis.zadd("boss:talks:per-2", {"c-2": 1, "c-9": 1})
     driver.run(calls.erase("c-2", ["n-q"]))
     assert not driver.redis.exists("boss:index:o-1", "boss:index:u-2")
+    assert driver.redis.zrange("boss:talks:per-2", 0, -1) == [b"c-9"], "a conversation that is gone is none of theirs"
 
 
 def test_a_notice_is_listed_for_its_person(driver: MailboxDriver) -> None:
