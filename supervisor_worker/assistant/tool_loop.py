@@ -1,7 +1,7 @@
 """The loop of a turn: ask, store the answer, run the tools that it asks for, store each result, and ask again.
 
 Only an answer that stopped for its tools runs them. Every call gets a result, also one that is not made. Bounds: MAX_STEPS questions over
-all runs of a turn, TURN_SECONDS of work in one run; the last question allows no tool.
+all runs of a turn, TURN_SECONDS of work in one run, RESULT_BYTES a result; the last question allows no tool.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
 from shared.mailbox.records import Turn
 from shared.model.approvals import ApprovalCall
 from shared.model.events import Received
+from shared.model.mcp_tools import cut
 from supervisor_worker.assistant import outside_calls, receipts, web_tools
 from supervisor_worker.assistant.addresses import texts_in
 from supervisor_worker.assistant.approval_texts import of_model
@@ -29,12 +30,14 @@ from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
 from supervisor_worker.assistant.tools.tool import Addressed, BadArguments, Look, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
 from supervisor_worker.channels.marked_text import END
-from supervisor_worker.channels.notes import note
+from supervisor_worker.channels.notes import CLOSING, OPENING, note
 
 MAX_STEPS: Final = 8
 TURN_SECONDS: Final = 180.0
 RESULT_TOKENS: Final = 1_000
 """Reserved for the result of a question's last tool, which is not known yet. Most are a line; for a longer one is reserved once more."""
+RESULT_BYTES: Final = 20_000
+_REST: Final = "\n" + note("the rest is left out: ask for less")
 MAX_CALLS: Final = 16
 """Calls of one answer; what it asks for beyond them is not done."""
 TOO_MANY: Final = "Not done: that is more than may be called at once."
@@ -289,7 +292,22 @@ class ToolLoop:
             return str(entry["text"])
         tool = self._named(call.name)
         result: Result = entry["result"]
-        return tool.told(result, self.context) if tool else "Done."
+        return bounded(tool.told(result, self.context)) if tool else "Done."
+
+
+def bounded(told: str) -> str:
+    """What a tool of ours tells the model, in RESULT_BYTES: whole lines, and a note where some are left out.
+
+    No note of ours is cut, and where what comes from others begins, its end is said.
+    """
+    if len(told.encode("utf-8", "replace")) <= RESULT_BYTES:
+        return told
+    end = "\n" + note(END)
+    kept = cut(told, RESULT_BYTES - len((end + _REST).encode()))
+    kept = kept[: kept.rfind("\n")] if "\n" in kept else kept
+    if kept.rfind(OPENING) > kept.rfind(CLOSING):
+        kept = kept[: kept.rfind(OPENING)]
+    return kept + (end if kept.count(note(END)) < told.count(note(END)) else "") + _REST
 
 
 def _is_ours_undone(entry: Mapping[str, Any]) -> bool:

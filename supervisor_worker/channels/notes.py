@@ -20,6 +20,8 @@ _STRUCK: Final = re.compile("([\\[\\]])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\
 """A square bracket with strokes through it, which looks like ours."""
 _COPIED: Final = re.compile(r"^[ \t]*\u27e6[^\u27e6\u27e7\n]*\u27e7[ \t]*(?:\n+|\Z)", re.MULTILINE)
 """A line that is one note of ours, with the empty lines behind it."""
+OPENING, CLOSING = _OPENING[0], _CLOSING[0]
+"""The brackets of a note of ours."""
 _OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * len(_CLOSING))
 
 

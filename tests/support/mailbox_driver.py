@@ -205,7 +205,7 @@ class MailboxDriver:
 
     def store(
         self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None,
-        figures: dict[str, int | str] | None = None, answers: CommandName = "", rest: str = "",
+        figures: dict[str, int | str] | None = None, answers: CommandName = "", rest: str = "", person: str = "", epoch: str = "",
     ) -> Stored:  # fmt: skip
         """The turn's reply, with an attempt to send it if one is named; its call used `tokens`, if `settled` does not say otherwise."""
         if figures is None:
@@ -214,7 +214,8 @@ class MailboxDriver:
         command = SendSmsResponse(to=to, from_=from_, message=text, user="user", rest=rest)
         return self.run(
             calls.store_reply(
-                C, token, Turn(turn or f"t-{token}", ()), command, limits=SEND_LIMITS, attempt=attempt, figures={} if answers else figures,
+                C, token, Turn(turn or f"t-{token}", (), person=person, epoch=epoch), command, limits=SEND_LIMITS, attempt=attempt,
+                figures={} if answers else figures,
                 settled=settled or Settled(f"q-{token}", tokens, "good"), answers=answers,
             )
         )  # fmt: skip

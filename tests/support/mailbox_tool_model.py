@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Calling, Claim, Step
+from shared.mailbox.records import Turn
 from tests.support.mailbox_model import MailboxModel
 from tests.support.mailbox_state import LEASE, Talk, must
 
@@ -53,6 +54,10 @@ class ToolModel(MailboxModel):
         if talk.holder != token or talk.turn_id != turn or f"r-{turn[2:]}" in self.replies:
             return "lost"
         return "handed_over" if any(self.said[name].state == "handed_over" for name in talk.turn) else ""
+
+    def outlived(self, talk: Talk, turn: Turn) -> bool:
+        """Its epoch is of its claim."""
+        return bool(turn.person) and turn.epoch != str(self.epochs[talk.person])
 
     def _stopped(self, talk: Talk, token: str, epoch: str) -> str:
         if epoch != str(self.epochs[talk.person]):

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.model.addresses import EmailAddress, PhoneNumber
 
-USERS: Final = 800
+USERS: Final = 2_000
 BOSS_PHONE: Final = "+15559876543"
 OTHER_BOSS_PHONE: Final = "+15559876544"
 BOSS_EMAIL: Final = "boss@example.com"

@@ -139,6 +139,8 @@ def store_reply(
         "conv": conversation,
         "token": token,
         "turn": turn.id,
+        "person": turn.person,
+        "epoch": turn.epoch,
         "reply": turn.reply_id,
         "command": codec.encode(command),
         "channel": command.channel,

@@ -13,7 +13,7 @@
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing, the verdict on an answer or nothing}; the outcome "text" is of an
 -- answer that is none, and goes to the first inbox.
 -- uses: turns replies send_permit spending indexes threads people approvals
--- args: conv token turn reply command channel attempt digest figures thread answers asks rest question approval answer
+-- args: conv token turn person epoch reply command channel attempt digest figures thread answers asks rest question approval answer
 -- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
 local asked = settle(settled.model_call, settled.used, settled.answer, settled.cost)
@@ -30,6 +30,7 @@ if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
   return {'lost', ''}
 end
 if stored then return stored_answer() end
+if person ~= '' and epoch_of(person) ~= epoch then return {'lost', ''} end  -- made of what was erased, or of somebody who was taken away
 
 local bridge, duplicate, word = false, false, ''
 for _, id in ipairs(turn_messages(turn)) do

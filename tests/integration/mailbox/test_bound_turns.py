@@ -139,6 +139,18 @@ def test_nothing_further_begins_for_who_said_stop_in_a_pause_or_after_an_erasure
     assert not driver.redis.hexists(f"boss:steps:{who.turn}", "calling:tu_1")
 
 
+def test_no_reply_is_stored_that_was_made_before_an_erasure(driver: MailboxDriver) -> None:
+    """Whoever holds the lease; what was stored before is answered to a repeat as it was."""
+    who = begun(driver)
+    driver.redis.hincrby(f"boss:person:{who.person}", "epoch", 1)
+    assert driver.store("k1", person=who.person, epoch=who.epoch).outcome == "lost"
+    assert not driver.redis.exists("boss:reply:r-k1")
+    driver.redis.hset(f"boss:person:{who.person}", "epoch", who.epoch)
+    assert driver.store("k1", person=who.person, epoch=who.epoch).outcome == "stored"
+    driver.redis.hincrby(f"boss:person:{who.person}", "epoch", 1)
+    assert driver.store("k1", person=who.person, epoch=who.epoch).outcome == "stored"
+
+
 def test_each_step_extends_the_lease_to_its_full_length(driver: MailboxDriver) -> None:
     """A long loop would outlive it while it works."""
     who = begun(driver)

@@ -197,6 +197,20 @@ def test_a_turn_asks_so_many_questions_and_the_last_allows_no_call(environment: 
     assert written(environment.redis) == tool_loop.MAX_STEPS - 1
 
 
+def test_a_run_works_so_long_and_then_the_next_question_allows_no_call(
+    environment: TurnEnvironment, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done is told, and what is called after that is not done: a slow model and slow tools hold a person up no longer."""
+    monkeypatch.setattr(tool_loop, "TURN_SECONDS", 0)
+    sandbox.script({**calling("again"), "times": None})
+    event = environment.text("Note it for ever")
+    environment.drive(lambda: environment.state(event) == "answered", 20)
+    asked = questions(sandbox)
+    assert [entry["request"].get("tool_choice") for entry in asked] == [None, {"type": "none"}]
+    assert written(environment.redis) == 1
+    assert sent(sandbox)[0].startswith("Noted: again")
+
+
 def test_what_needs_a_person_s_own_words_is_not_done_where_others_words_are_shown(
     environment: TurnEnvironment, sandbox: SandboxProcess
 ) -> None:
