@@ -195,7 +195,7 @@ class PeopleDirectory:
         self._registry = read_copy(settings.boss_data_dir)
         self._file = _FileState(settings)
         self._told: tuple[str, ...] = ()
-        self.users = Users(self._known())
+        self.users = Users(self._known(), self._registry.version)
 
     def start(self) -> None:
         """Look for changes from now on, in a thread of its own, until `close`."""
@@ -208,11 +208,6 @@ class PeopleDirectory:
         if self._thread is not None:
             self._thread.join(REFRESH_SECONDS)
 
-    @property
-    def version(self) -> int:
-        """The version of the registry that `users` is made of."""
-        return self._registry.version
-
     def refresh(self) -> bool:
         """Take in what has changed in the file and in the registry; whether something has. Raises RedisError.
 
@@ -224,7 +219,7 @@ class PeopleDirectory:
                 self._registry, changed = read_registry(self._redis), True
                 write_copy(self._settings.boss_data_dir, self._registry)
             if changed:
-                self.users.replace(self._known())
+                self.users.replace(self._known(), self._registry.version)
                 log.info("The people whom this process knows have changed.", action="users_changed", users=len(self.users.all))
             return changed
 

@@ -21,7 +21,7 @@ from shared import mailbox
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, forwarding, wake_queue
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Accepted
+from shared.mailbox.calls import ANY_VERSION, Accepted
 from shared.mailbox.records import Kind
 from shared.model.addresses import Channel, masked
 from shared.model.approvals import answer_of
@@ -46,11 +46,12 @@ def accept(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = 
 
 def call_for(
     runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False,
-    waited: bool = False,
+    waited: bool = False, users: int = ANY_VERSION,
 ) -> Call[Accepted]:  # fmt: skip
-    """The call that stores a message. Raises StorageUnavailable while Redis was never reached: the ids need the salt that it keeps.
+    """The call that stores a message, which was judged by the version `users` of the registry of people.
 
-    `waited`: it does not come straight from its webhook, and its person may have been erased since.
+    `waited`: it does not come straight from its webhook, and its person may have been erased since. Raises StorageUnavailable while Redis
+    was never reached: the ids need the salt that it keeps.
     """
     with storage_errors():
         identities = runtime.identities
@@ -76,6 +77,7 @@ def call_for(
         via=via,
         maybe_duplicate=maybe_duplicate,
         user=identities.user(event.user),
+        users=users,
         who=forwarding.who(event),
         index=forwarding.index_of(event, identities),
         thread=identities.thread(event.thread),
@@ -96,9 +98,9 @@ def _may_be_a_robot(runtime: Runtime, event: Received) -> bool:
 
 def ignored(
     runtime: Runtime, message_id: str, channel: Channel, reason: str, *, sender: str = "", recipient: str = "", provider_id: str = "",
-    header: str = "", via: str = "", who: str = "",
+    header: str = "", via: str = "", who: str = "", users: int = ANY_VERSION,
 ) -> Call[Accepted]:  # fmt: skip
-    """The call that records a message that is not answered; StorageUnavailable as above.
+    """The call that records a message that is not answered; `users` and StorageUnavailable as above.
 
     `sender` and `recipient` are what its provider calls them: kept masked, and as ids; `who` stands for both where only that is known.
     `header` is a mail's Message-ID.
@@ -115,6 +117,7 @@ def ignored(
         sender=identities.claimed(sender) if sender else "",
         provider_id=provider_id,
         index=[*index, identities.message_id(header)] if header else index,
+        users=users,
     )
 
 

@@ -21,12 +21,14 @@ from shared.observability.redaction import error_location
 from shared.runtime import Runtime
 from shared.security.password import DelaySlots, PasswordVerifier
 from shared.storage.clock_skew import ClockWatch
+from webhook_api.email.arrived import ArrivedMail
 from webhook_api.email.event_routes import MAX_BATCH_BYTES, receive_events
 from webhook_api.email.inbound_routes import MAX_MAIL_BYTES, receive_mail
 from webhook_api.http.flask_app import CompleteResponse, MinimalFlask
 from webhook_api.intake.intake import Intake, RefusalLedger
 from webhook_api.operations import health, metrics
 from webhook_api.security.authentication import Refusal, WebhookAuthenticator
+from webhook_api.sms.arrived import ArrivedText
 from webhook_api.sms.routes import MAX_FORM_BYTES, receive_status, receive_text
 
 log = logs.logger(__name__)
@@ -55,7 +57,7 @@ def create_app(runtime: Runtime) -> MinimalFlask:
     app = MinimalFlask("webhook_api")
     slots = DelaySlots(MAX_DELAYED, MAX_DELAYED_PER_SOURCE)
     authenticator = WebhookAuthenticator.of(runtime.settings, slots)
-    intake = app.extensions[INTAKE] = Intake(runtime)
+    intake = app.extensions[INTAKE] = Intake(runtime, {ArrivedText.channel: ArrivedText.read, ArrivedMail.channel: ArrivedMail.read})
     clock = ClockWatch()
     app.reads, app.quick = authenticator.may_read, lambda environ: environ["PATH_INFO"] in _QUICK and not intake.slow
     _warm_up(runtime, clock)

@@ -37,6 +37,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -214,8 +215,9 @@ class ClientHandler:
         if request.answer is not None or self._bridge.ending:  # timed out while it was QUEUED: nothing of it may get into the mailbox
             return
         try:
-            event = event_of(request, queued.content, self._bridge.runtime.users, time.time())
-            accepted = await self._bridge.submitter.submit(event, queued.since)
+            event, accepted = await self._bridge.submitter.submit(
+                partial(event_of, request, queued.content, at=time.time()), queued.since
+            )  # fmt: skip
         except BadInput as error:
             self._send(request, self._session.failed(request, error.code))
         except StorageUnavailable as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
+
+from redis.exceptions import RedisError
 
 from bridge.protocol.codes import ClientFrame, ErrorCode
 from bridge.protocol.frames import MessageContent
@@ -23,6 +26,9 @@ from shared.runtime import Runtime
 MAX_CONCURRENT_STORES: Final = 8
 """Also the connections that these stores have to Redis, which runs one script at a time: more would only wait there."""
 MAX_SUBJECT: Final = 500
+MAX_JUDGEMENTS: Final = 5
+"""How often a message is judged in a row because people were added, changed or removed."""
+_UNKNOWN: Final = (ErrorCode.STRANGER, ErrorCode.UNKNOWN_RECIPIENT)
 
 
 class NotTried(StorageUnavailable):
@@ -43,24 +49,50 @@ class Submitter:
         self._places = asyncio.Semaphore(MAX_CONCURRENT_STORES)
         self._failed_at = 0.0
 
-    async def submit(self, event: Received, asked_at: float) -> Accepted:
-        """Store a message that was asked for at `asked_at`, in seconds of the monotonic clock.
+    async def submit(self, make: Callable[[Users], Received], asked_at: float) -> tuple[Received, Accepted]:
+        """Store a message that was asked for at `asked_at`, in seconds of the monotonic clock; `make` makes it by who is known.
 
-        Raises NotTried when it is certainly not stored. Any other StorageUnavailable leaves that open: Redis may have run the script
-        and only its answer was lost.
+        Raises BadInput as `make` does, for a stranger only after it was asked who is known now, and NotTried when it is certainly not
+        stored. Any other StorageUnavailable leaves that open: Redis may have run the script and only its answer was lost.
         """
         async with self._places:
             if self._failed_at > asked_at:
                 raise NotTried
             try:
-                return await self._store(event)
+                return await self._judged(make)
             except StorageUnavailable:
                 self._failed_at = time.monotonic()
                 raise
 
-    async def _store(self, event: Received) -> Accepted:
+    async def _judged(self, make: Callable[[Users], Received]) -> tuple[Received, Accepted]:
+        """Stored as the people say whom the registry has now: the script compares its version (`accept.lua`)."""
+        users = self._runtime.users
+        for _ in range(MAX_JUDGEMENTS):
+            version, known = users.version, users.all  # before the judgement: whom that misses, a later version has
+            try:
+                event = make(users)
+            except BadInput as error:
+                if error.code in _UNKNOWN:
+                    await self._learn()
+                if users.all is known:
+                    raise
+                continue
+            accepted = await self._store(event, version)
+            if accepted.outcome != "stale":
+                return event, accepted
+            await self._learn()
+        raise NotTried
+
+    async def _learn(self) -> None:
+        """Take in what has changed of the people who are known. Raises NotTried while Redis is away."""
+        try:
+            await asyncio.to_thread(self._runtime.people.refresh)
+        except (RedisError, OSError):
+            raise NotTried from None
+
+    async def _store(self, event: Received, users: int) -> Accepted:
         with submit.storage_errors():
-            accepted = await self._mailbox.run(submit.call_for(self._runtime, event, kind="bridge"))
+            accepted = await self._mailbox.run(submit.call_for(self._runtime, event, kind="bridge", users=users))
         if accepted.outcome == "full":
             raise StorageFull(StorageFull.code)
         return accepted

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, get_type_hints
 
@@ -72,6 +72,17 @@ def decode(text: str | bytes) -> Event:
         return cls(**arguments)
     except TypeError:
         raise BadInput("a required field is missing", code="bad_field") from None
+
+
+def plain_fields(record: object, names: Iterable[str]) -> dict[str, object]:
+    """Some fields of a record of ours, as an event's are written."""
+    return {name: _plain(getattr(record, name)) for name in names}
+
+
+def typed_fields(cls: type, names: Iterable[str], value: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, read for a record of that class. Raises BadInput `bad_field` for one that is missing, or of another kind."""
+    hints = get_type_hints(cls)
+    return {name: _typed(hints[name], value.get(name, _MISSING), name) for name in names}
 
 
 def check_version(version: object) -> None:
@@ -137,6 +148,11 @@ def _exactly(kind: type) -> Callable[[object], object]:
     return check
 
 
+def _if_any(reader: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda value: None if value is None else reader(value)
+
+
+_MISSING: Final = object()
 _READERS: Final[dict[object, Callable[[Any], object]]] = {
     PhoneNumber: PhoneNumber.parse,
     EmailAddress: EmailAddress.parse,
@@ -147,6 +163,8 @@ _READERS: Final[dict[object, Callable[[Any], object]]] = {
     float: _number,
     int: _exactly(int),
     bool: _exactly(bool),
+    str | None: _if_any(_exactly(str)),
+    EmailAddress | None: _if_any(EmailAddress.parse),
 }
 
 

@@ -57,9 +57,10 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Recorded and not answered."""
+    """Recorded and not answered. `unknown`: nobody is known who has that address, so that it hangs on who is known."""
 
     reason: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def sms(text: InboundSms, users: Users, keywords: Keywords) -> AdmittedSms | Ign
         return Ignored("own_address")
     user = users.find("sms", boss, sender)
     if user is None:
-        return Ignored("stranger" if boss in users.bosses("sms") else "unknown_recipient")
+        return Ignored("stranger" if boss in users.bosses("sms") else "unknown_recipient", unknown=True)
     return _of_a_user(AdmittedSms(user, sender, boss, keyword(text, keywords)), text, keywords)
 
 

@@ -93,8 +93,9 @@ LOCAL_USER: Final = User(
 class _Table:
     """The users at one moment, with what is looked up in them."""
 
-    def __init__(self, users: Iterable[User]) -> None:
+    def __init__(self, users: Iterable[User], version: int) -> None:
         self.all = tuple(users)
+        self.version = version
         self.distinct_models = tuple({(user.model, user.effort, user.max_tokens): user for user in self.all}.values())
         self.by_id = {user.id: user for user in reversed(self.all)}
         self.by_username = {user.username: user for user in reversed(self.all)}
@@ -109,12 +110,17 @@ class Users:
     Each look-up reads one table; two look-ups may read two.
     """
 
-    def __init__(self, users: Iterable[User]) -> None:
-        self._table = _Table(users)
+    def __init__(self, users: Iterable[User], version: int = 0) -> None:
+        self._table = _Table(users, version)
 
-    def replace(self, users: Iterable[User]) -> None:
+    def replace(self, users: Iterable[User], version: int = 0) -> None:
         """Know these users from now on."""
-        self._table = _Table(users)
+        self._table = _Table(users, version)
+
+    @property
+    def version(self) -> int:
+        """The registry's version that they are of. Read before a judgement, it is never newer than what is judged by."""
+        return self._table.version
 
     @property
     def all(self) -> tuple[User, ...]:
@@ -163,7 +169,8 @@ class Users:
     @property
     def reached(self) -> Users:
         """Those whom texts and mails reach, as they are now: all but who comes over the bridge alone."""
-        return Users(user for user in self.all if not user.bridge_only)
+        table = self._table
+        return Users((user for user in table.all if not user.bridge_only), table.version)
 
     @property
     def channels(self) -> frozenset[Channel]:

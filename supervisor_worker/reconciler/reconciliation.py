@@ -28,6 +28,7 @@ from shared.mailbox.calls import Accepted
 from shared.model import sms_admission
 from shared.model.addresses import Address
 from shared.model.sms_admission import Ignored
+from shared.model.users import Users
 from shared.observability import logs
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList
@@ -35,6 +36,8 @@ from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 
 LOG: Final = logs.logger(__name__)
 VIA: Final = "reconciler"
+MAX_JUDGEMENTS: Final = 5
+"""How often a text is judged in a row because people were added, changed or removed; then it waits for the next run."""
 
 
 class MessageLists(Protocol):
@@ -67,9 +70,8 @@ class Reconciliation:
     """One run."""
 
     def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: MessageLists, bounds: Bounds) -> None:
-        """`runtime` has the settings, the users and the keys of our ids; its Redis client is not used, but the `mailbox`."""
+        """`runtime` has the settings, the users and the keys of our ids; what it does in Redis goes by the `mailbox`."""
         self._runtime = runtime
-        self._users = runtime.users.reached
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
@@ -99,7 +101,7 @@ class Reconciliation:
         A number's first run only notes the time, in whole seconds as Twilio tells them.
         """
         redis = self._mailbox.redis
-        numbers = {self._runtime.identities.sender(number): number for number in self._users.bosses("sms")}
+        numbers = {self._runtime.identities.sender(number): number for number in self._runtime.users.reached.bosses("sms")}
         order = sorted(numbers)
         if not order:
             return []
@@ -199,41 +201,53 @@ class Reconciliation:
     async def _accept(self, missed: MissedSms) -> bool:
         """Accept one text; False when the mailbox accepts no more now."""
         try:
-            answer = await self._mailbox.run(self._call(missed))
+            answer = await self._stored(missed)
         except (RedisError, OSError) as error:
             if not isinstance(submit.storage_error(error), StorageFault):
                 raise
             LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
             self._found.failure = StorageFault.code
             return True
-        if answer.outcome == "full":
-            self._found.failure = "mailbox_full"
+        if answer.outcome in ("full", "stale"):
+            self._found.failure = "mailbox_full" if answer.outcome == "full" else "users_change"
             return False
         self._found.accepted += answer.outcome == "accepted"
         self._found.marked += answer.outcome == "accepted" and missed.maybe_duplicate
         self._found.ignored += answer.outcome == "ignored"
         return True
 
-    def _call(self, missed: MissedSms) -> Call[Accepted]:
+    async def _stored(self, missed: MissedSms) -> Accepted:
+        """The mailbox's verdict on a text, judged anew where somebody was added, changed or removed meanwhile. Raises RedisError."""
+        for _ in range(MAX_JUDGEMENTS):
+            users = self._runtime.users.reached
+            answer = await self._mailbox.run(self._call(missed, users))
+            if answer.outcome != "stale":
+                break
+            await asyncio.to_thread(self._runtime.people.refresh)
+        return answer
+
+    def _call(self, missed: MissedSms, users: Users) -> Call[Accepted]:
         text = missed.listed.text
-        verdict = sms_admission.sms(text, self._users, self._keywords)
+        verdict = sms_admission.sms(text, users, self._keywords)
         if isinstance(verdict, Ignored):
-            return self._ignored(missed, verdict.reason)
+            return self._ignored(missed, verdict.reason, users)
         started = verdict.keyword == "start" or sms_admission.says_start(text)
         if missed.overtaken and (verdict.keyword == "stop" or started):
-            return self._ignored(missed, "overtaken")
+            return self._ignored(missed, "overtaken", users)
         event = sms_admission.received(missed.id, text, verdict, at=missed.listed.created)
         # An overtaken YES is an ordinary text. A START after a STOP counts even if that STOP was never accepted: its sender wants answers.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
         return submit.call_for(
-            self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate, waited=True
-        )
+            self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate, waited=True,
+            users=users.version,
+        )  # fmt: skip
 
-    def _ignored(self, missed: MissedSms, reason: str) -> Call[Accepted]:
+    def _ignored(self, missed: MissedSms, reason: str, users: Users) -> Call[Accepted]:
         text = missed.listed.text
         return submit.ignored(
-            self._runtime, missed.id, "sms", reason, sender=text.sender, recipient=text.recipient, provider_id=text.sid, via=VIA
-        )
+            self._runtime, missed.id, "sms", reason, sender=text.sender, recipient=text.recipient, provider_id=text.sid, via=VIA,
+            users=users.version,
+        )  # fmt: skip
 
     async def _report(self) -> None:
         found = self._found

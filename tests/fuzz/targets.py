@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Final, get_args
 
@@ -40,13 +41,14 @@ from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, BoundedText,
 from tests import payloads
 from tests.payloads import files, pictures
 from tests.support.mail_html import MAX_LINE, MailHtml
-from webhook_api.email import admission, event_routes, html_text, inbound_routes, mime
+from webhook_api.email import admission, arrived, event_routes, html_text, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
 from webhook_api.email.quoting import marks_of
 from webhook_api.intake import records
 from webhook_api.security import signatures, signed_form
+from webhook_api.sms.arrived import ArrivedText
 from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, parse_status, read_form
 
@@ -67,6 +69,7 @@ SECRET: Final = "sandbox-token"
 SETTINGS: Final = load_settings(_env_file=None, sandbox="off")
 ALLOWED: Final = AllowedUrls.of(SETTINGS)
 KEYWORDS: Final = SETTINGS.keywords
+STRANGERS: Final = sms_admission.InboundSms("SM1", "AC1", "+15557654321", "+15559876543", "Hello", media=(Media("ME" + "0" * 32),))
 
 
 def sms_inbound(data: bytes) -> None:
@@ -152,7 +155,10 @@ def take(mail: InboundMail) -> None:
     assert all("/" not in name and name.isprintable() for name in mail.attachments)
     for recipient in mail.recipients:
         verdict = admission.email(mail, recipient, USERS)
-        inbound_routes.mail_id(mail, recipient.value)
+        arrived.mail_id(mail, recipient.value)
+        kept = arrived.ArrivedMail(replace(mail, contents=()), recipient, signed=True, received_at=1.0, files=())
+        again = arrived.ArrivedMail.read(codec.loads(codec.dumps(kept.fields())))
+        assert admission.email(again.mail, recipient, USERS) == verdict  # also by who reads it from disk
         if isinstance(verdict, admission.AdmittedMail):
             assert verdict.sender.value == USER_MAIL
             answer(event_of(mail, verdict))
@@ -278,8 +284,10 @@ def record(data: bytes) -> None:
 
 
 def spool_entry(data: bytes) -> None:
-    """A file of the spool."""
-    records.decode(data)
+    """A file of the spool, and a message in it that was not judged."""
+    found = records.decode(data)
+    if isinstance(found, records.UnjudgedMessage):
+        (ArrivedText if found.channel == "sms" else arrived.ArrivedMail).read(found.fields)
 
 
 def bridge_frame(data: bytes) -> None:
@@ -388,7 +396,11 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "record": (record, [codec.encode(text).encode()]),
         "spool_entry": (
             spool_entry,
-            [records.encode(records.ReceivedMessage(text)), records.encode((records.Report("SM1", "sent", "r-1", "a-1"),))],
+            [
+                records.encode(records.ReceivedMessage(text)),
+                records.encode((records.Report("SM1", "sent", "r-1", "a-1"),)),
+                records.encode(records.UnjudgedMessage("sms", ArrivedText("m-1", STRANGERS, signed=True, received_at=1.0).fields())),
+            ],
         ),
         "bridge_frame": (bridge_frame, [b"\n".join(frames), *frames]),
         "addresses": (addresses, [b'"A, B" <a+b@example.com>, c@example.com', b"+15551234567", b"a@x\xc3\xbc.example"]),

@@ -15,9 +15,11 @@ from typing import Any, Final, cast
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
+from shared.model import codec
 from shared.model.events import EmailReceived
 from shared.model.files import File
 from shared.model.users import LOCAL_USER, Users
+from shared.runtime import Runtime
 from supervisor_worker.assistant.file_notes import told
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.media.readers.child import read_as
@@ -25,6 +27,7 @@ from supervisor_worker.media.readers.extract import BoundedText
 from supervisor_worker.media.readers.kinds import kind_of
 from supervisor_worker.media.turn_files import TurnFile
 from tests.payloads import MULTIPART, Fields, mail_fields, multipart_body
+from webhook_api.email.arrived import ArrivedMail
 from webhook_api.email.attachments import MailFile
 from webhook_api.email.inbound_routes import receive_mail
 from webhook_api.intake.intake import Intake
@@ -130,8 +133,19 @@ class _Taken:
         self.read = tuple(_read(name, content) for name, content in zip(names, contents, strict=True))
         return tuple(each.file for each in self.read)
 
-    def accept(self, event: EmailReceived) -> None:
-        self.outcomes.append(Outcome(event=event, files=self.read))
+    def learn(self) -> None:
+        """Nobody is added here."""
+
+    def take(self, message: ArrivedMail) -> str:
+        """What a message is judged to be; the same as by another process that reads it from disk."""
+        found = message.judged(cast("Runtime", self.runtime))
+        assert found == ArrivedMail.read(json.loads(codec.dumps(message.fields()))).judged(cast("Runtime", self.runtime))
+        if isinstance(found, IgnoredMessage):
+            self.ignore(found)
+            return found.id
+        assert isinstance(found.event, EmailReceived)
+        self.outcomes.append(Outcome(event=found.event, files=self.read))
+        return found.event.id
 
     def ignore(self, message: IgnoredMessage) -> None:
         self.outcomes.append(Outcome(ignored=message.reason))

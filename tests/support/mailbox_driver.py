@@ -119,7 +119,7 @@ class MailboxDriver:
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
         via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1", command: CommandName = "",
-        body: str = "", answer: str = "",
+        body: str = "", answer: str = "", users: int = calls.ANY_VERSION,
     ) -> Accepted:  # fmt: skip
         """A message from outside; `body` are its words."""
         event = received(message, cast("Kind", kind))
@@ -143,6 +143,7 @@ class MailboxDriver:
                 via=via,
                 maybe_duplicate=maybe_duplicate,
                 user=user,
+                users=users,
                 command=command,
                 answer=answer,
                 wake=wake,

@@ -46,9 +46,9 @@ def email(mail: InboundMail, recipient: EmailAddress, users: Users, exact: Colle
     own = users.is_boss("email", mail.sender)
     reason = "own_address" if own else robots.sign(mail, recipient, known=user is not None, wanted=wanted)
     if reason:
-        return Ignored(reason)
+        return Ignored(reason, unknown=user is None and not own)  # whose robots are answered, and whose name marks none, the entry says
     if user is None:
-        return Ignored("stranger" if users.is_boss("email", recipient) else "unknown_recipient")
+        return Ignored("stranger" if users.is_boss("email", recipient) else "unknown_recipient", unknown=True)
     if mail.unread:  # no mail program of a person's writes such a mail
         return Ignored(mail.unread)
     if not authenticated(mail, exact):

@@ -6,6 +6,8 @@ When `accept`, `ignore` or `report` returns, the record is on durable storage, a
 - Redis rejects a call because of the record itself: StorageFault. It is not spooled: it would fail there as well, after a 2xx.
 - MAX_OPEN_MESSAGES wait already: a text goes to the spool, because nobody would send it again; a mail is rejected with StorageFull, because
   SendGrid repeats it for three days.
+- Nobody is known to have a message's address, and Redis is away: it is spooled as it came (`judging`), into at most half of the room, so
+  that strangers leave the other half to those who are known.
 - Redis has a message and none of its replicas has: a copy is kept on disk as well (`unreplicated`).
 """
 
@@ -32,8 +34,9 @@ from shared.runtime import Runtime
 from webhook_api.intake import records
 from webhook_api.intake.availability import Availability
 from webhook_api.intake.file_store import Content, FileStore
+from webhook_api.intake.judging import MAX_JUDGEMENTS, ArrivedReaders, Judging, learn
 from webhook_api.intake.ordering import Sequencer, Way
-from webhook_api.intake.records import IgnoredMessage, ReceivedMessage, Reports, SpoolRecord
+from webhook_api.intake.records import ArrivedMessage, IgnoredMessage, JudgedMessage, ReceivedMessage, Reports, UnjudgedMessage
 from webhook_api.intake.replay import Replayer
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import UnreplicatedCopies
@@ -52,6 +55,8 @@ LOGGED_SECONDS: Final = 60.0
 """After this time the refusals are counted from zero again."""
 WRITE_CHECK_MS: Final = 1000
 log = logs.logger(__name__)
+
+StoredRecord = Judging | JudgedMessage | Reports
 
 
 class SpoolState(TypedDict):
@@ -74,18 +79,18 @@ class IntakeState(TypedDict):
 
 
 class Intake:
-    """One process's way in. `runtime` is open; `start` begins the replay of the spool."""
+    """One process's way in. `runtime` is open; `start` begins the replay of the spool. `readers` read what was spooled as it came."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, readers: ArrivedReaders) -> None:
         self.runtime = runtime
         self._spool = Spool(runtime.settings)
         self._sequencer = Sequencer(self._spool.highest_on_disk())
-        self._unreplicated = UnreplicatedCopies(runtime, self._spool)
+        self._unreplicated = UnreplicatedCopies(runtime, self._spool, readers)
         self._heard_at = -HEARD_SECONDS
         self._last_unreplicated = False
         self._availability = Availability()
         self._files = FileStore(runtime)
-        self._replayer = Replayer(runtime, self._spool, self._sequencer, self._unreplicated, self._availability)
+        self._replayer = Replayer(runtime, self._spool, self._sequencer, self._unreplicated, self._availability, readers=readers)
 
     def start(self) -> None:
         """Begin to replay what an earlier run left, and what will be spooled."""
@@ -115,6 +120,18 @@ class Intake:
         """
         return self._files.keep(message, username, names, contents, away=self.away, forwarded=forwarded) if contents else ()
 
+    def take(self, message: ArrivedMessage) -> str:
+        """Store a message, or record why it is not answered; its id."""
+        judging = Judging(message, self.runtime)
+        self._store_or_spool(judging)
+        return judging.record.id if isinstance(judging.record, IgnoredMessage) else judging.record.event.id
+
+    def learn(self) -> None:
+        """Take in what has changed of the people who are known, unless Redis is away."""
+        with suppress(StorageUnavailable):
+            if not self.away:
+                learn(self.runtime)
+
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Store a message that will be answered."""
         self._store_or_spool(ReceivedMessage(event, keyword))
@@ -137,7 +154,7 @@ class Intake:
             seconds, micros = self.runtime.redis.time()
             self.runtime.redis.hset(keys.HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
-    def _store_or_spool(self, record: SpoolRecord) -> None:
+    def _store_or_spool(self, record: StoredRecord) -> None:
         # A look at the directory also sees what other processes wrote. It is taken before the sequencer's lock: under it, every request
         # would wait for every other one's system call.
         seen_empty = self._spool.is_empty()
@@ -146,7 +163,7 @@ class Intake:
         else:
             self._store_or_spool_in_order(record, seen_empty=True)
 
-    def _store_or_spool_in_order(self, record: SpoolRecord, *, seen_empty: bool) -> None:
+    def _store_or_spool_in_order(self, record: StoredRecord, *, seen_empty: bool) -> None:
         highest = 0 if seen_empty else self._spool.highest()
         # Asked again, by the count of what this process wrote: it may have written since the directory was looked at.
         ticket, way = self._sequencer.take_ticket(lambda: seen_empty and not self._spool.depth, highest)
@@ -158,11 +175,14 @@ class Intake:
         finally:
             self._sequencer.release(ticket)
 
-    def _write(self, ticket: int, record: SpoolRecord) -> None:
+    def _write(self, ticket: int, record: StoredRecord) -> None:
         if self._availability.full and _is_redelivered(record):
             raise StorageFull(StorageFull.code)
         self._sequencer.to_disk(ticket)
-        self._spool.write(ticket, records.encode(record))
+        spooled = record.spooled if isinstance(record, Judging) else record
+        if isinstance(spooled, UnjudgedMessage) and not self._spool.has_room_for_strangers():
+            raise StorageUnavailable("no_room")
+        self._spool.write(ticket, records.encode(spooled))
         self._replayer.wake()
 
     def _backlog_clears(self, ticket: int) -> bool:
@@ -174,7 +194,7 @@ class Intake:
             time.sleep(POLL_SECONDS)
         return False
 
-    def _stored(self, ticket: int, record: SpoolRecord) -> bool:
+    def _stored(self, ticket: int, record: StoredRecord) -> bool:
         """Whether Redis accepted it; False, with the ticket being written to disk, when Redis is away.
 
         Raises StorageFault, or StorageUnavailable for a record that no replica has and that the disk does not take.
@@ -193,14 +213,16 @@ class Intake:
         self._availability.restored()
         self._last_unreplicated = not replicated
         if not replicated:
-            blocking.in_thread(self._unreplicated.write, ticket, record)
+            blocking.in_thread(self._unreplicated.write, ticket, record.record if isinstance(record, Judging) else record)
         return True
 
-    def _send(self, record: SpoolRecord) -> bool:
-        """Store a record, in one round trip unless it is a long batch of reports; whether a replica has it.
+    def _send(self, record: StoredRecord) -> bool:
+        """Store a record, in one round trip unless it is a long batch of reports, or other people are known; whether a replica has it.
 
         Raises StorageFault, or StorageUnavailable.
         """
+        if isinstance(record, Judging):
+            return self._send_judged(record)
         batch = records.to_calls(record, self.runtime)
         if len(batch) == 1:
             return submit.run(self.runtime, batch[0]).replicated
@@ -209,6 +231,15 @@ class Intake:
         if fault:
             raise fault
         return replicated
+
+    def _send_judged(self, judging: Judging) -> bool:
+        for _ in range(MAX_JUDGEMENTS):
+            accepted, replicated = submit.run(self.runtime, judging.call())
+            if accepted.outcome != "stale":
+                return replicated
+            blocking.in_thread(learn, self.runtime)
+            judging.judge()
+        raise StorageUnavailable("users_change")
 
     def state(self) -> IntakeState:
         """What /readyz reports."""
@@ -273,6 +304,8 @@ class RefusalLedger:
         return self._logged[kind] <= MAX_LOGGED
 
 
-def _is_redelivered(record: SpoolRecord) -> bool:
+def _is_redelivered(record: StoredRecord) -> bool:
     """Whether the provider sends a message again, for days, when it gets no 2xx."""
+    if isinstance(record, Judging):
+        return record.redelivered and CHANNELS[record.channel].redelivers
     return isinstance(record, ReceivedMessage) and CHANNELS[record.event.channel].redelivers

@@ -1,19 +1,21 @@
-"""The records that the spool keeps: a request that was verified, parsed and admitted, as one JSON file.
+"""The records that the spool keeps: a request that was verified, parsed and judged, as one JSON file.
 
 A record holds what the mailbox needs and cannot find out by itself. A message's id is fixed before the first attempt to store it;
-conversation ids, retention and rates are looked up when the record is replayed.
+conversation ids, retention and rates are looked up when the record is replayed. A message from an address that nobody is known to have is
+spooled as it came, and judged when it is replayed: somebody may have been added whom this process does not know yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, Protocol, cast, get_args
 
 from shared import submit
 from shared.errors import BadInput
 from shared.mailbox import calls
 from shared.mailbox.call import Call
+from shared.mailbox.calls import ANY_VERSION, Accepted
 from shared.model import codec
 from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
@@ -41,7 +43,7 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredMessage:
-    """A message that is recorded with its reason, without its text, and not answered."""
+    """A message that is recorded with its reason, without its text, and not answered. `unknown` as in `sms_admission.Ignored`."""
 
     id: str
     channel: Channel
@@ -54,6 +56,7 @@ class IgnoredMessage:
     """A mail's Message-ID."""
     who: str = ""
     """Both, masked, in a record that an older version wrote."""
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +80,64 @@ class Report:
 
 
 Reports = tuple[Report, ...]
-SpoolRecord = ReceivedMessage | IgnoredMessage | Reports
+JudgedMessage = ReceivedMessage | IgnoredMessage
 
 
-def to_calls(record: SpoolRecord, runtime: Runtime, *, waited: bool = False) -> list[Call[Any]]:
-    """The calls that store a record; `waited`: it has lain on disk. Raises StorageUnavailable while ids cannot be made."""
-    if isinstance(record, ReceivedMessage):
-        kind = CHANNELS[record.event.channel].kind
-        return [submit.call_for(runtime, record.event, kind=kind, keyword=record.keyword, waited=waited)]
+class ArrivedMessage(Protocol):
+    """A message as it came."""
+
+    @property
+    def channel(self) -> Channel:
+        """What it came by."""
+        ...
+
+    def judged(self, runtime: Runtime) -> JudgedMessage:
+        """What it is by who is known now."""
+        ...
+
+    def fields(self) -> dict[str, object]:
+        """All that is needed to judge it later, for a record in JSON."""
+        ...
+
+
+ReadArrived = Callable[[Mapping[str, Any]], ArrivedMessage]
+"""Makes a message of its `fields`. Raises BadInput."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnjudgedMessage:
+    """A message from an address that nobody was known to have when it came, by its `fields`."""
+
+    channel: Channel
+    fields: Mapping[str, Any] = field(repr=False)
+
+
+SpoolRecord = JudgedMessage | UnjudgedMessage | Reports
+
+
+def message_call(record: JudgedMessage, runtime: Runtime, *, users: int = ANY_VERSION, waited: bool = False) -> Call[Accepted]:
+    """The call that stores a message, judged by the version `users` of the registry; `waited`: it has lain on disk.
+
+    Raises StorageUnavailable while ids cannot be made.
+    """
     if isinstance(record, IgnoredMessage):
-        return [
-            submit.ignored(
-                runtime, record.id, record.channel, record.reason, sender=record.sender, recipient=record.recipient,
-                provider_id=record.provider_id, header=record.header, who=record.who,
-            )
-        ]  # fmt: skip
+        return submit.ignored(
+            runtime, record.id, record.channel, record.reason, sender=record.sender, recipient=record.recipient,
+            provider_id=record.provider_id, header=record.header, who=record.who, users=users,
+        )  # fmt: skip
+    kind = CHANNELS[record.event.channel].kind
+    return submit.call_for(runtime, record.event, kind=kind, keyword=record.keyword, users=users, waited=waited)
+
+
+def report_calls(reports: Reports, runtime: Runtime) -> list[Call[Any]]:
+    """The calls that store reports. Raises StorageUnavailable as above."""
     retention_ms = runtime.settings.retention_ms
-    return [_status_call(report, submit.thread_of(runtime, report.header), retention_ms) for report in record]
+    return [_status_call(report, submit.thread_of(runtime, report.header), retention_ms) for report in reports]
+
+
+def to_calls(record: JudgedMessage | Reports, runtime: Runtime, *, waited: bool = False) -> list[Call[Any]]:
+    """The calls that store a record; `waited` and StorageUnavailable as above."""
+    return report_calls(record, runtime) if isinstance(record, tuple) else [message_call(record, runtime, waited=waited)]
 
 
 def _status_call(report: Report, thread: ThreadNames, retention_ms: int) -> Any:
@@ -119,6 +163,10 @@ def encode(record: SpoolRecord) -> bytes:
         fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(record.event), "keyword": record.keyword}
     elif isinstance(record, IgnoredMessage):
         fields = {"kind": "ignore", "id": record.id, "channel": record.channel, "reason": record.reason, **_whose(record)}
+    elif isinstance(record, UnjudgedMessage):
+        # Whoever is erased is known by it (`erased_files`).
+        sender = str(record.fields.get("sender") or "")
+        fields = {"kind": "unjudged", "channel": record.channel, "sender": sender, "message": dict(record.fields)}
     else:
         rows = [_row(report) for report in record]
         fields = {"kind": "status", "reports": rows}
@@ -151,8 +199,16 @@ def _message(value: dict[str, Any]) -> ReceivedMessage:
 
 
 def _ignored(value: dict[str, Any]) -> IgnoredMessage:
-    message_id, reason, *whose = _texts([value["id"], value["reason"], *(value.get(name, "") for name in _WHOSE)])
-    return IgnoredMessage(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
+    message_id, reason = _texts([value["id"], value["reason"]])
+    sender, recipient, provider_id, header, who = _texts([value.get(name, "") for name in _WHOSE])
+    channel = _one_of(tuple(CHANNELS), value["channel"])
+    return IgnoredMessage(message_id, channel, reason, sender, recipient, provider_id, header, who)
+
+
+def _unjudged(value: dict[str, Any]) -> UnjudgedMessage:
+    if not isinstance(value["message"], dict):
+        raise TypeError
+    return UnjudgedMessage(_one_of(tuple(CHANNELS), value["channel"]), value["message"])
 
 
 def _reports(value: dict[str, Any]) -> Reports:
@@ -186,4 +242,6 @@ def _one_of(words: tuple[str, ...], value: Any) -> str:
 
 _WHOSE: Final = ("sender", "recipient", "provider_id", "header", "who")
 """Records of an older version have the last one alone."""
-_READERS: Final[dict[str, Callable[[dict[str, Any]], SpoolRecord]]] = {"accept": _message, "ignore": _ignored, "status": _reports}
+_READERS: Final[dict[str, Callable[[dict[str, Any]], SpoolRecord]]] = {
+    "accept": _message, "ignore": _ignored, "unjudged": _unjudged, "status": _reports,
+}  # fmt: skip

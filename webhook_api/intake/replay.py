@@ -26,7 +26,9 @@ from shared.storage.replication import StorageResult
 from webhook_api.intake import records
 from webhook_api.intake.availability import Availability
 from webhook_api.intake.erasures import ErasureLook
+from webhook_api.intake.judging import ArrivedReaders, judged_now, learn
 from webhook_api.intake.ordering import Sequencer
+from webhook_api.intake.records import JudgedMessage, Reports, SpoolRecord, UnjudgedMessage
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import UnreplicatedCopies
 
@@ -46,9 +48,11 @@ log = logs.logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedRecord:
-    """A record with the calls that store it."""
+    """A record with the calls that store it. `unjudged`: it is on disk as it came."""
 
     file: SpoolFile
+    record: JudgedMessage | Reports
+    unjudged: bool
     calls: Sequence[Call[Any]]
 
 
@@ -56,10 +60,13 @@ class Replayer:
     """The thread, and what it knows."""
 
     def __init__(
-        self, runtime: Runtime, spool: Spool, sequencer: Sequencer, unreplicated: UnreplicatedCopies, availability: Availability
-    ) -> None:
+        self, runtime: Runtime, spool: Spool, sequencer: Sequencer, unreplicated: UnreplicatedCopies, availability: Availability,
+        *, readers: ArrivedReaders,
+    ) -> None:  # fmt: skip
         self._erasures = ErasureLook(runtime)
         self._runtime = runtime
+        self._readers = readers
+        self._knows = False  # whether it was asked who is known since the records at hand were listed
         self._spool = spool
         self._sequencer = sequencer
         self._unreplicated = unreplicated
@@ -128,7 +135,7 @@ class Replayer:
 
         The limit is read before the directory: a record written later under an earlier ticket may be missing in the listing.
         """
-        limit = self._sequencer.replay_limit()
+        limit, self._knows = self._sequencer.replay_limit(), False
         found = self._spool.scan(MAX_LISTED)
         for name in found.strange:
             log.error("A file that is no entry lay in the spool.", action="set_aside", reason="no_entry")
@@ -177,7 +184,7 @@ class Replayer:
     def _read(self, file: SpoolFile, following: SpoolFile | None) -> LoadedRecord | None:
         """A record; None for one that is gone, or has become a dead letter. Raises StorageUnavailable: not yet."""
         try:
-            return LoadedRecord(file, records.to_calls(records.decode(self._spool.read(file)), self._runtime, waited=True))
+            return self._loaded(file, records.decode(self._spool.read(file)))
         except FileNotFoundError:
             self._spool.remove([file], following)
         except (BadInput, SchemaTooNew) as error:
@@ -188,26 +195,51 @@ class Replayer:
             self._set_aside(file, "unreadable", following)
         return None
 
+    def _loaded(self, file: SpoolFile, found: SpoolRecord) -> LoadedRecord:
+        """Raises BadInput, or StorageUnavailable: of a message that was not judged it is asked first who is known by now."""
+        unjudged = isinstance(found, UnjudgedMessage)
+        if unjudged and not self._knows:
+            learn(self._runtime)
+            self._knows = True
+        record = judged_now(found, self._runtime, self._readers)
+        return LoadedRecord(file, record, unjudged, records.to_calls(record, self._runtime, waited=True))
+
     def _remove_stored(self, files: deque[SpoolFile], batch: list[LoadedRecord], result: StorageResult[list[Any]]) -> int:
         """Remove what Redis has; a record with a fault of its own goes back to the head, or becomes a dead letter. The number removed."""
-        rest, done, failed = iter(result.answer), list[SpoolFile](), list[SpoolFile]()
+        rest, done, failed = iter(result.answer), list[LoadedRecord](), list[SpoolFile]()
         for loaded in batch:
             faults = [answer for answer in islice(rest, len(loaded.calls)) if isinstance(answer, StorageFault)]
             if not faults:
-                done.append(loaded.file)
+                done.append(loaded)
             elif self._exhausted(loaded.file):
                 self._set_aside(loaded.file, faults[0].detail)
             else:
                 failed.append(loaded.file)
         files.extendleft(reversed(failed))
-        # Without a replica's confirmation the file must stay on disk: the server may die before a replica has read the message.
-        put_away = self._spool.remove if result.replicated else self._spool.keep_unreplicated
-        put_away(done, files[0] if files else None)
-        for file in done:
-            self._tries.pop(file.name, None)
+        self._put_away(done, files[0] if files else None, replicated=result.replicated)
+        for loaded in done:
+            self._tries.pop(loaded.file.name, None)
         if failed:
             self._stop.wait(FIRST_RETRY_SECONDS * self._tries[failed[0].name])
         return len(done)
+
+    def _put_away(self, done: Sequence[LoadedRecord], following: SpoolFile | None, *, replicated: bool) -> None:
+        """Remove what Redis has. Without a replica's confirmation it must stay on disk: the server may die before a replica has read it.
+
+        What was judged now is kept as judged: a mail that is judged otherwise later has another id.
+        """
+        kept = [] if replicated else [loaded.file for loaded in done if not (loaded.unjudged and self._copied(loaded))]
+        if kept:
+            self._spool.keep_unreplicated(kept, following)
+        self._spool.remove([loaded.file for loaded in done if loaded.file not in kept], following)
+
+    def _copied(self, loaded: LoadedRecord) -> bool:
+        """Whether an unreplicated copy of what a message was judged to be is on disk."""
+        try:
+            self._unreplicated.write(loaded.file.ticket, loaded.record)
+        except StorageUnavailable:
+            return False
+        return True
 
     def _exhausted(self, file: SpoolFile) -> bool:
         """Count a failed try; whether it was the last one."""

@@ -101,6 +101,10 @@ class Spool:
         """The bytes that may still be written."""
         return spool_layout.free_bytes(self._settings, self.bytes + self._reserved + self.unreplicated_bytes)
 
+    def has_room_for_strangers(self) -> bool:
+        """Whether more than half of the room is free: what may be nobody's leaves the rest to the messages of people who are known."""
+        return self.free_bytes() > self._settings.spool_max_mb * spool_layout.MIB // 2
+
     def count_aside(self) -> int:
         """How many dead letters wait for the operator."""
         return spool_layout.count_aside(self._root)

@@ -22,7 +22,8 @@ from shared.observability import logs
 from shared.runtime import Runtime
 from shared.spool_layout import SpoolFile, SpoolListing
 from webhook_api.intake import records
-from webhook_api.intake.records import SpoolRecord
+from webhook_api.intake.judging import ArrivedReaders, judged_now
+from webhook_api.intake.records import JudgedMessage, Reports
 from webhook_api.intake.spool import NEW_DRAFT_SECONDS, Spool
 
 MAX_COPIES: Final = 10_000
@@ -35,8 +36,9 @@ log = logs.logger(__name__)
 class UnreplicatedCopies:
     """One process's view of the copies. `write` is called in the webhooks' threads, `replay_due` in the replayer's."""
 
-    def __init__(self, runtime: Runtime, spool: Spool) -> None:
+    def __init__(self, runtime: Runtime, spool: Spool, readers: ArrivedReaders) -> None:
         self._runtime = runtime
+        self._readers = readers
         self._spool = spool
         self._root = runtime.settings.spool_dir
         self._directory = self._root / spool_layout.UNREPLICATED
@@ -47,7 +49,7 @@ class UnreplicatedCopies:
         self._seen: dict[str, float] = {}  # the first copies and the drafts, and since when this process knows them
         self.count = self._bytes = 0
 
-    def write(self, ticket: int, record: SpoolRecord) -> None:
+    def write(self, ticket: int, record: JudgedMessage | Reports) -> None:
         """Put a record on disk. Raises StorageUnavailable: no room, or a disk error."""
         content = records.encode(record)
         size = SpoolFile(ticket, len(content)).disk_bytes
@@ -120,9 +122,9 @@ class UnreplicatedCopies:
         log.info("A replica has what was insured.", action="insurance_over", entries=len(loaded))
         return True
 
-    def _read(self, file: SpoolFile) -> SpoolRecord | None:
+    def _read(self, file: SpoolFile) -> JudgedMessage | Reports | None:
         try:
-            return records.decode((self._directory / file.name).read_bytes())
+            return judged_now(records.decode((self._directory / file.name).read_bytes()), self._runtime, self._readers)
         except FileNotFoundError:
             return None
         except (BadInput, SchemaTooNew) as error:

@@ -15,14 +15,15 @@ from shared.errors import BadInput
 from shared.model import sms_admission
 from shared.model.delivery_reports import TWILIO_STATES, State, word_of_the_user
 from shared.model.media import Media
-from shared.model.sms_admission import Ignored, InboundSms
+from shared.model.sms_admission import InboundSms
 from shared.observability import logs
 from webhook_api.http.flask_app import MESSAGE_HEADER, CompleteResponse
 from webhook_api.intake.intake import Intake
-from webhook_api.intake.records import IgnoredMessage, Report
+from webhook_api.intake.records import Report
 from webhook_api.security import signed_form
 from webhook_api.security.authentication import Refusal, WebhookAuthenticator
 from webhook_api.security.signatures import Form
+from webhook_api.sms.arrived import ArrivedText
 from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import StatusForm, is_form, parse_sms, parse_status, read_form
 
@@ -62,13 +63,7 @@ def _store_or_spool(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
     message_id = sms_admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
-    verdict = sms_admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
-    if isinstance(verdict, Ignored):
-        intake.ignore(IgnoredMessage(message_id, "sms", verdict.reason, text.sender, text.recipient, provider_id=text.sid))
-    else:
-        event = sms_admission.received(message_id, text, verdict, at=time.time(), signed=signed)
-        intake.accept(event, keyword=verdict.keyword)
-    return message_id
+    return intake.take(ArrivedText(message_id, text, signed, time.time()))
 
 
 def receive_status(intake: Intake, authenticator: WebhookAuthenticator, request: Request) -> CompleteResponse:

@@ -6,6 +6,7 @@ an argument (`jitter`, 0 to 1): a script has none that would survive being repea
 
 from shared.mailbox.call import DAY_MS, HOUR_MS, Arguments, Call, Wake
 from shared.mailbox.calls.acceptance import (
+    ANY_VERSION,
     MAX_OPEN,
     NO_LIMIT,
     NOT_ADMITTED_AN_HOUR,
@@ -144,6 +145,7 @@ from shared.mailbox.calls.turns import (
 
 __all__ = [
     "ALARMS_AT_ONCE",
+    "ANY_VERSION",
     "DAY_MS",
     "END",
     "HOUR_MS",

@@ -25,10 +25,12 @@ MAX_OPEN: Final = 50_000
 NOT_ADMITTED_AN_HOUR: Final = 100
 """How many messages that are not admitted get a record and a ledger line; those beyond are counted alone. 22 MB a month at most."""
 NO_LIMIT: Final = 1_000_000_000
+ANY_VERSION: Final = -1
+"""In place of a version of the registry of people: whose a message is was judged before, and stands."""
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
-    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "users": ANY_VERSION, "thread": "", "command": "",
     "automatic": "", "quoted": "", "files": "", "forwarding": "", "answer": "", "age": 0,
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
@@ -58,9 +60,12 @@ class ForwardingBounds:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx, `full` changed nothing."""
+    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx, `full` and `stale` changed nothing.
 
-    outcome: Literal["accepted", "duplicate", "ignored", "full"]
+    `stale`: other people are known by now than those by whom it was judged.
+    """
+
+    outcome: Literal["accepted", "duplicate", "ignored", "full", "stale"]
     reason: str = ""
 
 
@@ -82,6 +87,7 @@ def accept(
     via: str = "",
     maybe_duplicate: bool = False,
     user: str = "",
+    users: int = ANY_VERSION,
     who: str = "",
     index: Iterable[str] = (),
     thread: ThreadNames = NO_NAMES,
@@ -97,8 +103,8 @@ def accept(
     `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
     conversations. `digest` is that of what the message says (`Event.fingerprint`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
-    `user` is the id of the entry of the users file that it comes from, `who` its sender and recipient, masked: kept of one that is not
-    answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
+    `user` is the id of the person that it comes from, judged by the version `users` of the registry. `who` is its sender and recipient,
+    masked: kept of one that is not answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
     thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it. `forwarded` is of a mail
     that came by a forwarding address: it counts in the bound of that alone. `answer` is what it says to a question that waits for a yes
@@ -127,6 +133,7 @@ def accept(
         "via": via,
         "copy": int(maybe_duplicate),
         "user": user,
+        "users": users,
         "who": who,
         "provider_id": event.provider_name,
         "index": " ".join(index),
@@ -144,12 +151,12 @@ def accept(
 
 def ignore(
     message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "", who: str = "", sender: str = "",
-    provider_id: str = "", index: Iterable[str] = (),
+    provider_id: str = "", index: Iterable[str] = (), users: int = ANY_VERSION,
 ) -> Call[Accepted]:  # fmt: skip
     """Record a message that is not answered, with its reason and without its text; deduplicated like any other.
 
     `who` is its sender and recipient, masked: for its record and the list of the last ones. `sender` (an id) and the ids of `index` are
-    those by which it is found. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
+    those by which it is found; `users` as above. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
     """
     kept = CHANNELS[channel].kept_days * DAY_MS
     arguments: Arguments = {
@@ -157,6 +164,7 @@ def ignore(
         "id": message_id,
         "channel": channel,
         "conv": conversation,
+        "users": users,
         "mark": kept,
         "verdict": reason,
         "kept": kept,

@@ -14,7 +14,9 @@
 -- (YES is one that opts in), rate and echo, stands in the priority inbox, with a number of its own, and is judged there (`approvals`).
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
--- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
+-- `user` is the id of the person that it comes from: records outlive the conversation's, and say whose they are.
+-- `users` is the version of the registry of people by which it was judged whose it is, or that nobody is known who has its sender's address:
+-- under another version nothing changes ("stale"), and it is judged anew. -1 for what was judged when it came.
 -- `who` is its sender and its recipient, masked, and `provider_id` its provider's id: of what is not answered no more than that is kept.
 -- `automatic` is what a text is by its form, if a phone or a carrier sent it by itself ("reaction", "auto_reply"), and `quoted` the text that
 -- it quotes, as `compared` spells it: only where it was said in this conversation the form is believed. Such a text is kept, not answered.
@@ -30,7 +32,7 @@
 -- Answer: {outcome, reason}.
 -- uses: indexes threads forwarding owed
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding answer age# wake...
+-- args: via copy user users# flood# who provider_id index thread command automatic quoted files forwarding answer age# wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local FILES_KEPT = 7 * DAY
@@ -39,6 +41,7 @@ local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 local TOLD = {rate_limited = function() return HOUR end, day_limited = function(t) return DAY - t % DAY end}
 
 if redis.call('EXISTS', K.seen .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
+if users >= 0 and users ~= number(K.registry_state, 'version') then return {'stale', ''} end
 
 local t = now()
 

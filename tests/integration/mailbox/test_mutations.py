@@ -36,6 +36,7 @@ from tests.integration.mailbox import (
     test_moved_zones,
     test_pause,
     test_people,
+    test_registry,
     test_reminders,
     test_requests,
     test_scripts,
@@ -75,6 +76,7 @@ MODULES: Final = (
     test_moved_zones,
     test_pause,
     test_people,
+    test_registry,
     test_reminders,
     test_requests,
     test_scripts,
@@ -135,6 +137,7 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "erase_begin",
         "erase_spending",
         "approval_code",
+        "change_registry",
         "erase_approvals",
     }
     assert law | used | beside <= scripts

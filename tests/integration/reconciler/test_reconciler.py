@@ -24,6 +24,7 @@ from shared.mailbox.ledger import Line, latest
 from shared.model import sms_admission
 from shared.model.sms_admission import InboundSms, sms_id
 from shared.model.users import LOCAL_USER, User
+from shared.operations.registry import RegistryEditor
 from shared.registry import PeopleDirectory
 from shared.runtime import Runtime, open_runtime
 from shared.storage.clients import for_loop
@@ -450,6 +451,16 @@ def test_a_run_that_had_no_time_for_all_numbers_is_gone_on_with_by_the_next(two_
     two_numbers.look(short, book)
     assert sorted(number for _, number in book.asked) == [BOSS, OTHER]
     assert two_numbers.look(DEFAULT, book).accepted == 2
+
+
+def test_who_was_added_since_the_process_looked_is_no_stranger(house: House) -> None:
+    """Nor is anybody recorded as one: the registry's version is compared where the text is stored."""
+    entry = {"phone": STRANGER, "boss_phone": BOSS}
+    RegistryEditor(house.runtime.settings, house.redis).add("ada", entry)
+    assert house.runtime.users.named("ada") is None
+    found = house.look(DEFAULT, Book([(600, STRANGER, BOSS, "Hello, it is Ada"), (500, "+15550000009", BOSS, "a stranger")]))
+    assert (found.accepted, found.ignored, house.inbox()) == (1, 1, ["Hello, it is Ada"])
+    assert [line.fields["reason"] for line in house.lines("ignored")] == ["stranger"]
 
 
 @pytest.mark.parametrize(("error", "asked"), [(ProviderUnavailable("twilio", "x"), 1), (ProviderRefused("twilio", "x"), 2)])

@@ -14,8 +14,11 @@ from redis import Redis
 from boss.main import main
 from shared.mailbox import calls
 from shared.model import codec
+from shared.model.sms_admission import InboundSms
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
+from webhook_api.intake.records import UnjudgedMessage, encode
+from webhook_api.sms.arrived import ArrivedText
 
 SECRET = "the code of the alarm is 4711"
 
@@ -215,12 +218,15 @@ def test_what_waits_on_disk_is_erased_with_the_rest(environment: TurnEnvironment
         directory.mkdir(parents=True)
         for number, one in enumerate((event, other)):
             (directory / f"{number}").write_text(codec.dumps({"v": 1, "kind": "accept", "event": codec.encode(one), "keyword": ""}))
+        for number, phone in enumerate((str(event.from_), "+15550001112"), 2):  # from before they were known, and a stranger's
+            arrived = ArrivedText("m-9", InboundSms("SM9", "AC9", phone, str(event.to), SECRET), signed=True, received_at=1.0)
+            (directory / f"{number}").write_bytes(encode(UnjudgedMessage("sms", arrived.fields())))
     (tmp_path / "data" / "spool" / "aside" / "broken").write_text("{")
     result = erase("user", "--yes")
-    assert "3 waiting entries" in result.stdout
+    assert "6 waiting entries" in result.stdout
     assert "1 files of the spool cannot be read" in result.stdout
     left = sorted(str(path.relative_to(tmp_path / "data" / "spool")) for path in (tmp_path / "data" / "spool").rglob("*") if path.is_file())
-    assert left == ["aside/1", "aside/broken", "insured/1", "waiting/1"]
+    assert left == ["aside/1", "aside/3", "aside/broken", "insured/1", "insured/3", "waiting/1", "waiting/3"]
 
 
 def test_nothing_is_erased_unasked(environment: TurnEnvironment, erase: Any) -> None:

@@ -82,12 +82,13 @@ class World:
 
     # The submitter
 
-    async def submit(self, event: Received, _asked_at: float) -> Accepted:
+    async def submit(self, make: Callable[[Users], Received], _asked_at: float) -> tuple[Received, Accepted]:
         """The test decides what comes of it."""
+        event = make(self.users)
         self.submitted.append(event.id)
         store: asyncio.Future[Accepted] = self.loop.create_future()
         self.stores.put_nowait(store)
-        return await store
+        return event, await store
 
     # The follower
 

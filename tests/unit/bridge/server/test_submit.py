@@ -17,6 +17,7 @@ from bridge.protocol.server_session import MessageRequest
 from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_content
 from shared.config.loading import load_settings
 from shared.errors import BadInput, StorageFault, StorageFull, StorageUnavailable
+from shared.mailbox import keys
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Message
@@ -99,12 +100,21 @@ class Store:
         self.asked: list[asyncio.Future[None]] = []
         self.mailbox.before["accept"] = self._asked
         settings = load_settings(sandbox="on", max_open_messages=max_open)
-        self.submitter = Submitter(cast("Runtime", SimpleNamespace(settings=settings, identities=IDENTITIES)), self.mailbox)
+        self.users = Users([LOCAL_USER])
+        self.people: Any = SimpleNamespace(refresh=lambda: None)
+        runtime = SimpleNamespace(settings=settings, identities=IDENTITIES, users=self.users, people=self.people)
+        self.submitter = Submitter(cast("Runtime", runtime), self.mailbox)
 
     def _asked(self, _call: Call[Any]) -> asyncio.Future[None]:
         going_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.asked.append(going_on)
         return going_on
+
+    async def is_asked(self, count: int) -> None:
+        """Wait until so many calls were made."""
+        async with asyncio.timeout(10):
+            while len(self.asked) < count:  # noqa: ASYNC110 - a thread comes between
+                await asyncio.sleep(0)
 
     def message(self, event: Received) -> Message | None:
         """What is stored of a message."""
@@ -127,9 +137,15 @@ def text(number: int = 0) -> Received:
 
 async def begin(store: Store, *events: Received, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
     """Submissions, each as far as it comes by itself."""
-    tasks = [asyncio.create_task(store.submitter.submit(event, asked_at)) for event in events]
+    tasks = [asyncio.create_task(accepted(store, event, asked_at)) for event in events]
     await settled()
     return tasks
+
+
+async def accepted(store: Store, event: Received, asked_at: float) -> Accepted:
+    """The mailbox's verdict on a message of somebody who is known."""
+    _, found = await store.submitter.submit(lambda _users: event, asked_at)
+    return found
 
 
 async def settled() -> None:
@@ -214,3 +230,64 @@ def test_a_mailbox_without_room_is_a_full_storage(clock: ServerClock) -> None:
 
     asyncio.run(play())
     assert store.message(text(2)) is None
+
+
+def eve(users: Users) -> Received:
+    """A text of Eve's, who is known to some."""
+    asked = request(ClientFrame.SMS)
+    return event_of(asked, MessageContent("+15550000001", "+15550000002", "Hello"), users, 0.0)
+
+
+def test_nobody_is_a_stranger_before_it_was_asked_who_is_known_now(store: Store) -> None:
+    """Eve was added a moment ago; whom the registry has not either is refused after one question."""
+    asked: list[int] = []
+
+    def learn() -> None:
+        asked.append(1)
+        store.users.replace([LOCAL_USER, OTHER], 1)
+
+    store.people.refresh = learn
+    store.mailbox.blocking.redis.hset(keys.REGISTRY_STATE, "version", 1)
+
+    async def play() -> None:
+        task = asyncio.create_task(store.submitter.submit(eve, 0.0))
+        await store.is_asked(1)
+        store.asked[0].set_result(None)
+        event, verdict = await task
+        assert (event.user, verdict.outcome) == ("eve", "accepted")
+        store.people.refresh = lambda: asked.append(1)
+        store.users.replace([LOCAL_USER], 1)
+        with pytest.raises(BadInput, match="unknown_recipient"):
+            await store.submitter.submit(eve, 0.0)
+
+    asyncio.run(play())
+    assert len(asked) == 2
+
+
+def test_while_redis_is_away_a_stranger_is_told_that_it_is_away(store: Store) -> None:
+    """Nobody can say who is known now: nothing was tried, and the client comes again."""
+
+    def away() -> None:
+        raise RedisAway
+
+    store.people.refresh = away
+    with pytest.raises(NotTried):
+        asyncio.run(store.submitter.submit(eve, time.monotonic()))
+
+
+def test_a_message_is_judged_anew_where_its_address_has_changed_hands(store: Store) -> None:
+    """The script finds another version of the registry, and the message is the new owner's."""
+    tom = User(username="tom", phone=OTHER.phone, boss_phone=OTHER.boss_phone)
+    store.users.replace([OTHER], 1)
+    store.mailbox.blocking.redis.hset(keys.REGISTRY_STATE, "version", 2)
+    store.people.refresh = lambda: store.users.replace([tom], 2)
+
+    async def play() -> None:
+        task = asyncio.create_task(store.submitter.submit(eve, 0.0))
+        for number in range(2):
+            await store.is_asked(number + 1)
+            store.asked[number].set_result(None)
+        event, verdict = await task
+        assert (event.user, verdict.outcome) == ("tom", "accepted")
+
+    asyncio.run(play())

@@ -177,5 +177,5 @@ def test_a_user_is_no_robot_for_their_address(local: str) -> None:
     mail = parse_email(multipart_body(fields), MULTIPART)
     known = Users([replace(LOCAL_USER, email=EmailAddress(address))])
     boss = EmailAddress("boss@example.com")
-    assert admission.email(mail, boss, USERS) == Ignored("robot")
+    assert admission.email(mail, boss, USERS) == Ignored("robot", unknown=True)
     assert isinstance(admission.email(mail, boss, known), admission.AdmittedMail)
