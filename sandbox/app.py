@@ -20,7 +20,7 @@ from sandbox.engine.state import STATE, SandboxState
 from sandbox.engine.webhook_sender import WebhookSender
 from sandbox.origin_guard import add_security_headers, reject_other_origins
 from sandbox.sendgrid import api_keys, domains, event_settings, parse_settings
-from sandbox.twilio import messaging_services, numbers
+from sandbox.twilio import deletion, messaging_services, numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +44,9 @@ def create_app(settings: SandboxSettings) -> web.Application:
     faults = FaultSettings().merged(json.loads(settings.faults))
     app = web.Application(middlewares=[reject_other_origins], client_max_size=MAX_BODY)
     app[STATE] = SandboxState(settings=settings, webhooks=WebhookSender(settings=settings), faults=faults)
-    providers = (sandbox.twilio.api, numbers, messaging_services, sandbox.sendgrid.api, api_keys, domains, parse_settings, event_settings)
+    providers = (
+        sandbox.twilio.api, deletion, numbers, messaging_services, sandbox.sendgrid.api, api_keys, domains, parse_settings, event_settings,
+    )  # fmt: skip
     for module in (*providers, sandbox.anthropic.api, sandbox.speech.api, control_api, account_api, page):
         app.add_routes(module.routes())
     app.on_response_prepare.append(add_security_headers)

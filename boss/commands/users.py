@@ -11,6 +11,7 @@ from typing import Final
 import click
 from redis import Redis
 
+from boss.provider_deletion import TwilioDeletion
 from boss.session import Session, open_session
 from boss.terminal.output import Ending, Group, local_time, printable, remark
 from shared.config.settings import Settings
@@ -18,6 +19,7 @@ from shared.mailbox import calls
 from shared.operations.erase import Erased, ErasureRequest, erase_records
 from shared.operations.erased_copies import Rewritten, clear_logs, rewrite_file
 from shared.operations.erased_files import Dropped, ErasedOnDisk
+from shared.operations.erased_texts import TextIds, of_others
 from shared.operations.erasure_hosts import hosts, known_host, unconfirmed
 from shared.operations.export import export_person
 from shared.operations.person_records import now_ms
@@ -32,9 +34,11 @@ REWRITTEN: Final[dict[Rewritten, str]] = {
 }
 OUT_OF_REACH: Final = (
     "copies of the data: backups, and replicas that are cut off",
-    "what Twilio, SendGrid and Anthropic keep: ask them, or delete it in their consoles",
+    "what SendGrid and Anthropic keep: ask them, or delete it in their consoles",
 )
 """What may hold words of the user and is not in this command's reach."""
+AT_TWILIO: Final = "what Twilio keeps: run it with --at-provider, or delete it in its console"
+MOST_SHOWN: Final = 50
 
 
 @click.group(cls=Group)
@@ -45,25 +49,31 @@ def users() -> None:
 @users.command(short_help="Erase what is kept of a user.")
 @click.argument("username", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
-def erase(username: str, *, yes: bool) -> None:
+@click.option("--at-provider", is_flag=True, help="Delete their texts, with what came along, at Twilio too.")
+def erase(username: str, *, yes: bool, at_provider: bool) -> None:
     """Erase what is kept of NAME: messages, replies, memory, reminders, files, and what waits on web hosts' disks.
 
     What is being answered is broken off. Opt-outs stay, and the marks by
     which a second delivery is known. NAME need not be in the users file any
     more; while it is, what NAME writes afterwards is kept as before.
+    With --at-provider, all texts between NAME's numbers and the Boss's are
+    deleted at Twilio, but those that another person has here.
     """
     with open_session() as session:
         if not yes:
             click.confirm(f"Erase everything that is kept of {username}? It cannot be brought back", abort=True)
-        erased = erase_records(session.redis, _request(session, username), waiting=_waiting)
+        texts = TextIds(session.redis)
+        erased = erase_records(session.redis, _request(session, username), waiting=_waiting, seen=texts.add if at_provider else None)
         dropped = _on_this_disk(session, username, erased)
         for line in _told(username, erased, dropped):
             click.echo(line)
         copies = ("Nothing was in Redis.",) if erased.nothing else _copies(session.redis, session.settings)
         for line in (*_hosts(session, erased), *copies):
             click.echo(line)
+        for line in _at_twilio(session, username, texts) if at_provider else ():
+            click.echo(line)
     click.echo("Out of reach from here:")
-    for line in OUT_OF_REACH:
+    for line in (*OUT_OF_REACH, *(() if at_provider else (AT_TWILIO,))):
         click.echo(f"  {line}")
     if erased.left:
         raise Ending(f"{erased.left} keys are still there; run it again")
@@ -136,6 +146,26 @@ def _told(username: str, erased: Erased, dropped: Dropped) -> list[str]:
     if dropped.unreadable:
         lines.append(f"{dropped.unreadable} files of the spool cannot be read and stayed; `boss doctor` says where they are.")
     return lines
+
+
+def _at_twilio(session: Session, username: str, texts: TextIds) -> Iterator[str]:
+    """Delete their texts there, and tell what became of it."""
+    settings, user = session.settings, session.people.user_id(username)
+    if not all((settings.twilio_account_sid, *settings.twilio_login)):
+        yield "Nothing was deleted at Twilio: there are no credentials."
+        return
+    entry = next((each for each in session.people.users if each.username == username), None)
+    pairs = [(str(boss), str(own)) for boss, own in entry.all_ends("sms")] if entry else []
+    done = TwilioDeletion(settings).delete(
+        sorted(texts.found), pairs, lambda sids: of_others(session.redis, settings.twilio_account_sid, sids, user)
+    )
+    yield f"Deleted at Twilio: {done.messages} messages, {done.media} files."
+    if done.fault:
+        yield f"Twilio's list could not be read ({done.fault}): there may be more."
+    if done.left:
+        yield f"Not deleted at Twilio, to be deleted by hand: {' '.join(done.left[:MOST_SHOWN])}"
+    if len(done.left) > MOST_SHOWN:
+        yield f"  and {len(done.left) - MOST_SHOWN} more: run it again while the person has these numbers"
 
 
 def _hosts(session: Session, erased: Erased) -> Iterator[str]:

@@ -54,9 +54,9 @@ class InjectedFault(StrictModel):
     rate: Share = 1.0
     """The share of matching requests it applies to."""
     on: str | None = None
-    """One operation: `create`, `list`, `fetch`, `media`, `media_file`, `send`, `messages`, `count_tokens`,
-    `transcriptions`, a look at what stands in an account (`describe`), a change of it (`change`); `*` is any. By default those that
-    produce a message: `create`, `send`, `messages`, `transcriptions`."""
+    """One operation: `create`, `list`, `fetch`, `media`, `media_file`, `send`, `messages`, `count_tokens`, `transcriptions`, `delete`, a
+    look at what stands in an account (`describe`), a change of it (`change`); `*` is any. By default those that produce a message:
+    `create`, `send`, `messages`, `transcriptions`."""
     match: str | None = None
     """Only requests that contain this text, so that one conversation fails while others go on."""
     accept: bool = False

@@ -60,6 +60,23 @@ class MediaStore:
             return None
         return file
 
+    def of_message(self, message_sid: str) -> list[MediaFile]:
+        """The files of a message."""
+        return [file for file in self._files.values() if file.message_sid == message_sid]
+
+    def delete(self, message_sid: str, sid: str) -> bool:
+        """Delete a file; False where it does not belong to this message."""
+        file = self._files.get(sid)
+        if file is None or file.message_sid != message_sid:
+            return False
+        del self._files[sid]
+        return True
+
+    def delete_of(self, message_sid: str) -> None:
+        """Delete the files of a message."""
+        for file in self.of_message(message_sid):
+            del self._files[file.sid]
+
     def by_token(self, token: str) -> MediaFile | None:
         """Return the file of an address."""
         return next((file for file in self._files.values() if file.token == token), None)

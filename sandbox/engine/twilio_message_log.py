@@ -159,6 +159,11 @@ class TwilioMessageLog:
             oldest = self._by_sid.pop(next(iter(self._by_sid)))
             self._by_recipient[oldest.to].popleft()
 
+    def delete(self, sid: str) -> None:
+        """Forget a message; whoever sent or got it keeps it."""
+        if message := self._by_sid.pop(sid, None):
+            self._by_recipient[message.to].remove(message)
+
     def get(self, sid: str) -> TwilioMessage | None:
         """Return the message of a sid."""
         return self._by_sid.get(sid)

@@ -196,3 +196,30 @@ def test_list_lag_hides_new_messages(sandbox: SandboxProcess) -> None:
     assert twilio(sandbox).messages.list(to=USER) == []
     sandbox.faults(twilio={"list_lag_seconds": 0})
     assert len(twilio(sandbox).messages.list(to=USER)) == 1
+
+
+def test_a_message_is_deleted_with_its_files_once_it_has_arrived(sandbox: SandboxProcess) -> None:
+    """By Twilio's own SDK: not while it is on its way, and what is gone is found by nobody."""
+    client = twilio(sandbox)
+    sandbox.faults(twilio={"status_callbacks": False})
+    text = sandbox.send_sms("", media=[{"content_type": "image/png"}, {"content_type": "image/png"}])["message_sid"]
+    files = [file.sid for file in client.messages(text).media.list()]
+    assert len(files) == 2
+    assert client.messages(text).media(files[0]).delete()
+    with pytest.raises(TwilioRestException) as missing:
+        client.messages(text).media(files[0]).delete()
+    assert [file.sid for file in client.messages(text).media.list()] == files[1:]
+    assert client.messages(text).delete()
+    assert client.messages(text).media.list() == []
+    with pytest.raises(TwilioRestException) as gone:
+        client.messages(text).fetch()
+    assert (missing.value.status, gone.value.status) == (404, 404)
+    assert client.messages.list(to=BOSS) == []
+    with pytest.raises(TwilioRestException) as unknown:
+        client.messages(text).delete()
+    assert unknown.value.status == 404
+    sandbox.faults(twilio={"callback_delay_seconds": 30})
+    held = client.messages.create(to=USER, from_=BOSS, body="on its way")
+    with pytest.raises(TwilioRestException) as early:
+        client.messages(held.sid).delete()
+    assert (early.value.status, early.value.code) == (409, 20009)

@@ -241,4 +241,5 @@ def test_a_person_of_whom_nothing_is_kept(erase: Any) -> None:
     """Says so; the name need not be in the users file."""
     result = erase("nobody", "--yes")
     assert (result.exit_code, "Nothing was in Redis." in result.stdout) == (0, True)
-    assert "Twilio, SendGrid and Anthropic" in result.stdout
+    assert "what SendGrid and Anthropic keep" in result.stdout
+    assert "--at-provider" in result.stdout
