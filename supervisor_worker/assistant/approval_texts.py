@@ -8,15 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from shared.mailbox.calls.memory import WaitingQuestion
 from shared.model.approvals import ApprovalCall
 from shared.model.text import one_line
 from shared.model.words import said
-from supervisor_worker.channels.notes import theirs
+from supervisor_worker.channels.notes import note, theirs
 
 REMEMBER: Final = "remember"
 MAX_NAME: Final = 60
+MAX_SHOWN: Final = 400
+"""Characters of one question's calls that the model is shown."""
 _TICKS: Final = re.compile("`+")
 
 
@@ -47,6 +51,19 @@ def spelled(value: Any) -> str:
     """A value as JSON, readable where it can be read."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def notes_of(waiting: Sequence[WaitingQuestion], at: tzinfo) -> list[str]:
+    """Notes for the model on what waits for a yes. Of what was asked for under words of others only the tool is named.
+
+    They name no code: it would come out of the model in a sentence that asks for a yes to something else.
+    """
+    notes = []
+    for question in waiting:
+        calls = "; ".join(call.tool if call.marked else of_model(call) for call in question.calls)
+        until = f" until {datetime.fromtimestamp(question.until_ms / 1000, at):%H:%M}" if question.until_ms else ""
+        notes.append(note(f"This program has asked for a yes, and nothing of it is done before{until}: {theirs(calls)[:MAX_SHOWN]}"))
+    return notes
 
 
 def of_model(call: ApprovalCall) -> str:

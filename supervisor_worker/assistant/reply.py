@@ -17,7 +17,7 @@ from shared.model.users import Users
 from shared.model.withheld import DIGEST
 from shared.model.words import said
 from shared.observability import logs
-from supervisor_worker.assistant import forwarded, notices, other_chats, prompt_cache, web_tools
+from supervisor_worker.assistant import approval_texts, forwarded, notices, other_chats, prompt_cache, web_tools
 from supervisor_worker.assistant.asking import NOTHING_ASKED
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
@@ -326,7 +326,10 @@ class ReplyGenerator:
             now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
             times=[time_of(message) for message in turn.messages] if events else (),
             remembered=asking.remembered.facts,
-            elsewhere=other_chats.notes_of(elsewhere, zone(user)) if elsewhere else (),
+            elsewhere=[
+                *(other_chats.notes_of(elsewhere, zone(user)) if elsewhere else ()),
+                *approval_texts.notes_of(asking.remembered.waiting, zone(user)),
+            ],
             forms=configured(self.settings, user),
             boss_name=name_of_boss(self.settings, user),
         )

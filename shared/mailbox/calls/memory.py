@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from shared.mailbox.call import DAY_MS, Arguments, Call
 from shared.mailbox.records import Message, Reply, message_from, reply_from
+from shared.model import approvals
+from shared.model.approvals import ApprovalCall
 
 ELSEWHERE_MS: Final = 14 * DAY_MS
 """How old an exchange of another conversation may be that a question shows."""
@@ -45,11 +47,23 @@ NO_FACTS: Final = RememberedFacts()
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingQuestion:
+    """Calls that wait for a yes, and until when (ms of Redis TIME); 0 where the person has not been asked yet."""
+
+    calls: tuple[ApprovalCall, ...] = field(repr=False)
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class PersonMemory:
-    """What a question shows of a person. `elsewhere` are records of their other conversations, newest first in each."""
+    """What a question shows of a person. `elsewhere` are records of their other conversations, newest first in each.
+
+    `waiting` are the questions that wait for a yes, the newest first.
+    """
 
     facts: RememberedFacts = NO_FACTS
     elsewhere: tuple[Message | Reply, ...] = field(repr=False, default=())
+    waiting: tuple[WaitingQuestion, ...] = ()
 
 
 NOTHING_KNOWN: Final = PersonMemory()
@@ -106,10 +120,11 @@ def fact_from(value: dict[str, Any]) -> RememberedFact:
 
 
 def _memory(raw: Any) -> PersonMemory:
-    count, facts, said = raw
+    count, facts, said, waiting = raw
     return PersonMemory(
         RememberedFacts(tuple(fact_from(json.loads(text)) for text in facts), int(count)),
         tuple(_record(kind, dict(zip(flat[::2], flat[1::2], strict=True))) for _, kind, flat in said),
+        tuple(WaitingQuestion(approvals.read(calls), int(until)) for calls, until in waiting),
     )
 
 

@@ -75,7 +75,7 @@ local function view(turn, said)
   end
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, said.lines,
     asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person),
-    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0, talks_elsewhere(person, get(turn_key(turn), 'user')), said.beginning, said.whole}
+    person ~= '' and redis.call('EXISTS', facts_key(person), Approvals.of_user(get(turn_key(turn), 'user'))) or 0, talks_elsewhere(person, get(turn_key(turn), 'user')), said.beginning, said.whole}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is

@@ -1,10 +1,12 @@
 -- memory_of: what a question shows of a person beside its own conversation. Their facts: the pinned ones first, then the newest, in `most`
 -- bytes of their texts. And the last messages and answers of their other conversations than `conv`, newest first, as far as they are younger
 -- than `oldest`, and some more than `most_said` bytes of records at most; none of another user's, nor of before a new chat.
--- Answer: {how many facts there are, those shown as JSON, and of each record its conversation, its kind ("m" or "r") and its fields}.
+-- And the newest of their questions that still wait for a yes.
+-- Answer: {how many facts there are, those shown as JSON, of each record its conversation, its kind ("m" or "r") and its fields, and of each
+-- question its calls as JSON and until when it waits, 0 before it was sent}.
 -- uses: people effects facts
 -- args: person most# conv most_said# oldest#
-local MOST_TALKS, MOST_ENTRIES = 6, 8
+local MOST_TALKS, MOST_ENTRIES, MOST_QUESTIONS = 6, 8, 5
 local facts, shown, said, bytes = facts_of(person), {}, {}, 0
 for _, pinned in ipairs({true, false}) do
   for _, fact in ipairs(facts) do
@@ -34,4 +36,13 @@ if most_said > 0 and user ~= '' then
     if other ~= conv then read_talk(other) end
   end
 end
-return {#facts, shown, said}
+
+local waiting = {}
+for _, id in ipairs(redis.call('ZRANGE', Approvals.of_user(user), 0, MOST_QUESTIONS - 1, 'REV')) do
+  local key = Approvals.key(id)
+  local ends = number(key, 'until')
+  if get(key, 'state') == 'pending' and user == get(key, 'user') and (ends == 0 or now() <= ends) then
+    waiting[#waiting + 1] = {get(key, 'calls'), whole(ends)}
+  end
+end
+return {#facts, shown, said, waiting}

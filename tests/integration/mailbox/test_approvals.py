@@ -559,6 +559,32 @@ def test_what_an_erased_person_asked_is_answered_by_nothing(driver: MailboxDrive
     assert driver.run(calls.approval_code("u-1", "ap-k9", [CODE])) == ""
 
 
+def test_what_waits_for_a_yes_is_shown_to_who_asked_for_it_until_it_is_answered_or_late(driver: MailboxDriver) -> None:
+    """Whoever is asked is shown nothing of it, and neither is what was answered, or came too late."""
+    asking = Asking(driver)
+    for whose in ("1", "2"):
+        driver.redis.hset(f"boss:person:per-{whose}", mapping={"user": f"u-{whose}", "epoch": "0"})
+
+    def shown(person: str = "per-1") -> list[str]:
+        found = driver.run(calls.memory_of(person, C, facts_bytes=1_000, said_bytes=0)).waiting
+        return [each.calls[0].tool if each.calls else "" for each in found]
+
+    asking.ask("k1", person="per-1", epoch="0")
+    assert (shown(), shown("per-2")) == ([SEND.tool], [])
+    message = QuestionMessage("c-2", "s-2", "p-2", received("n-q", "text"))
+    driver.accept("m-k3")
+    driver.claim("k3")
+    asking.store("k3", asking.question("k3", PAY, code="1111", approver="u-2", named=True, message=message))
+    assert (shown(), shown("per-2")) == ([PAY.tool, SEND.tool], [])
+    asking.answer("m-2", "no 4821")
+    driver.finish("k3")
+    assert asking.serve("k4") == "no"
+    assert shown() == [PAY.tool]
+    driver.redis.hset("boss:approval:ap-k3", "until", driver.now)
+    driver.advance(1)
+    assert shown() == []
+
+
 def test_a_question_of_another_life_is_not_made(driver: MailboxDriver) -> None:
     """The epoch has been raised since its claim."""
     asking = Asking(driver)

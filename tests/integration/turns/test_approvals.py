@@ -107,6 +107,30 @@ def test_a_yes_has_the_call_made_and_its_result_told(environment: TurnEnvironmen
     assert environment.ledger("approval_ended", reason="approved")
 
 
+def test_what_waits_for_a_yes_stands_in_the_next_questions_on_every_channel_without_its_code(environment: TurnEnvironment) -> None:
+    """Until it is answered; of another's question nothing."""
+    code = asks(environment)
+    for ask in (environment.text, environment.mail):
+        environment.sandbox.script(SAYS)
+        event = ask("Did you do it?")
+        environment.drive(lambda: environment.state(event) == "answered")  # noqa: B023 - it is called here
+        shown = environment.newest_message()
+        assert "\u27e6This program has asked for a yes, and nothing of it is done before until " in shown
+        assert "mail__send {" in shown
+        assert code not in shown
+    environment.sandbox.script(SAYS)
+    other = environment.text("And I?", str(MUM.phone), user="mum")
+    environment.drive(lambda: environment.state(other) == "answered")
+    assert "asked for a yes" not in environment.newest_message()
+    environment.sandbox.script(SAYS)
+    environment.text(f"no {code}")
+    settle(environment)
+    environment.sandbox.script(SAYS)
+    last = environment.text("And now?")
+    environment.drive(lambda: environment.state(last) == "answered")
+    assert "asked for a yes" not in environment.newest_message()
+
+
 def test_a_yes_that_is_said_twice_is_carried_out_once(environment: TurnEnvironment) -> None:
     """Also where both come at once."""
     code = asks(environment)
