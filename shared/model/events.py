@@ -18,6 +18,7 @@ from shared.model.automatic_texts import NOT_AUTOMATIC, Automatic, judged
 from shared.model.files import File
 from shared.model.marks import Mark
 from shared.model.media import Media
+from shared.model.sentences.languages import each_language
 from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
 from shared.model.words import WORDS
 
@@ -347,7 +348,7 @@ class SendSmsResponse(Response):
     @property
     def written(self) -> str:
         """Without the line that says how the rest is had, in whichever language it is."""
-        hints = WORDS["more_hint"].values() if self.rest else ()
+        hints = each_language(WORDS["more_hint"]).values() if self.rest else ()
         return next((self.message.removesuffix(hint) for hint in hints if self.message.endswith(hint)), self.message)
 
     def content(self) -> dict[str, str]:

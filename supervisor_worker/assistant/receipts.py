@@ -80,7 +80,7 @@ def _pieces_of(reminder: Mapping[str, Any], language: str) -> Iterator[Ways]:
     if reminder["recurrence"] or reminder["marked"] or reminder["kind"] == "briefing":
         return
     at = datetime.strptime(str(reminder["local"]), MINUTE)  # noqa: DTZ007 - by the wall's clock
-    month = words.MONTHS.get(language, words.MONTHS[words.DEFAULT])[at.month - 1]
+    month = words.month(at, language)
     yield (_plain(f"{at.day} {month}"), _plain(f"{month} {at.day}"))
     yield (_plain(f"{at:%H:%M}"), _plain(f"{at.hour}:{at:%M}"))
     yield (_plain(str(reminder["text"])),)

@@ -12,6 +12,7 @@ from shared.model.addresses import Channel
 from shared.model.events import Received, Response
 from shared.model.recurrence import Recurrence
 from shared.model.rings import Ring
+from shared.model.sentences.languages import in_language
 from shared.model.text import one_line
 from shared.model.words import said
 from supervisor_worker.channels.formats import MessageFormat
@@ -77,7 +78,7 @@ def when(local: datetime, language: str, this_year: int | None = None) -> str:
 
 def rule(recurrence: Recurrence, language: str) -> str:
     """What repeats, in words."""
-    days = [words.WEEKDAYS.get(language, words.WEEKDAYS[words.DEFAULT])[day] for day in recurrence.days]
+    days = [in_language(words.WEEKDAYS, language)[day] for day in recurrence.days]
     names = ", ".join(days[:-1])
     listed = said("and", language, first=names, last=days[-1]) if names else "".join(days)
     found = said(f"every_{recurrence.every}", language, days=listed, day=recurrence.day)

@@ -13,6 +13,7 @@ from shared.model.commands import WORDS, CommandName, command_of, named_in_quest
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from shared.model.media import Media
+from shared.model.sentences.languages import each_language
 from shared.model.sms_admission import START_WORDS
 from shared.model.words import WORDS as SENTENCES
 
@@ -94,7 +95,7 @@ def test_no_word_of_a_command_opts_out_or_in() -> None:
     settings = WordSettings()
     taken = settings.opt_out_set | STOP_ALWAYS | START_WORDS | {"yes", "info"}
     assert not {part for words in WORDS.values() for word in words for part in word.strip("/").split()} & taken
-    for text in (text for row in SENTENCES.values() for text in row.values()):
+    for text in (text for row in SENTENCES.values() for text in each_language(row).values()):
         offered = set(text.casefold().split('"')[1::2])
         assert not offered & (settings.opt_out_set | STOP_ALWAYS), text
 
@@ -110,7 +111,7 @@ def test_a_question_of_ours_names_the_commands_whose_words_it_has() -> None:
         ("Was it furthermore statuses?", set()),
         ("More.", set()),
         ("Is that the status, e.g. of today, or of the U.S. order?", {"status"}),
-        *((text, set[CommandName]()) for text in SENTENCES["help"].values()),
+        *((text, set[CommandName]()) for text in each_language(SENTENCES["help"]).values()),
     ):
         assert named_in_questions(text) == names, text
 

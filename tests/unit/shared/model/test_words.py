@@ -10,7 +10,8 @@ import pytest
 
 from shared.config.keyword_settings import WordSettings
 from shared.model.commands import WORDS as COMMANDS
-from shared.model.words import DEFAULT, LANGUAGES, MONTHS, WEEKDAYS, WORDS, date, date_and_time, from_when, said, weekday
+from shared.model.sentences.languages import each_language
+from shared.model.words import DEFAULT, LANGUAGES, MONTHS, THEMES, WEEKDAYS, WORDS, date, date_and_time, from_when, said, weekday
 from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 LONG = {"help", "forwarded_failed", "forwarded_waits_share", "digest_before"}
@@ -27,24 +28,29 @@ def test_every_sentence_is_there_in_every_language_with_the_same_placeholders() 
     """None is empty, and none but a name is the same in two languages."""
     for name, row in WORDS.items():
         assert tuple(row) == LANGUAGES, name
-        assert len({tuple(placeholders(text)) for text in row.values()}) == 1, name
-        assert all(text.strip() for text in row.values()), name
+        assert len({tuple(placeholders(text)) for text in each_language(row).values()}) == 1, name
+        assert all(text.strip() for text in each_language(row).values()), name
+
+
+def test_every_sentence_has_a_name_of_its_own() -> None:
+    """A name in two tables would be one sentence in place of the other."""
+    assert sum(len(theme.SENTENCES) for theme in THEMES) == len(WORDS)
 
 
 def test_every_sentence_is_of_the_gsm_alphabet_and_takes_one_segment_where_it_can() -> None:
     """Umlauts are letters of it, typographic quotes and dashes are not."""
     for name, row in WORDS.items():
-        for language, text in row.items():
+        for language, text in each_language(row).items():
             assert fits_gsm(text), (name, language)
             assert name in LONG or size(text).segments == 1, (name, language)
-    assert all(fits_gsm(word) for names in (WEEKDAYS, MONTHS) for row in names.values() for word in row)
+    assert all(fits_gsm(word) for names in (WEEKDAYS, MONTHS) for row in each_language(names).values() for word in row)
 
 
 def test_no_sentence_offers_a_word_that_opts_out() -> None:
     """A person who answers with a word that they read must not lose the texts by it."""
     taken = WordSettings().opt_out_set
     for name, row in WORDS.items():
-        for text in row.values():
+        for text in each_language(row).values():
             assert not set(re.findall(r"\w+", text.casefold())) & taken, name
 
 
@@ -64,8 +70,8 @@ def test_days_and_months_are_in_the_language() -> None:
     assert (weekday(AT), date(AT), date_and_time(AT, "xx")) == ("Sunday", "8 March", "8 March, 07:05")
     assert from_when(AT, "de") == "am Sonntag ab 07:05 Uhr (UTC)"
     assert set(WEEKDAYS) == set(MONTHS) == set(LANGUAGES)
-    assert all(len(row) == 7 for row in WEEKDAYS.values())
-    assert all(len(row) == 12 for row in MONTHS.values())
+    assert all(len(row) == 7 for row in each_language(WEEKDAYS).values())
+    assert all(len(row) == 12 for row in each_language(MONTHS).values())
 
 
 def test_what_is_filled_in_is_no_pattern() -> None:

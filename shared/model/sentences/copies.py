@@ -1,11 +1,12 @@
-"""Sentences of ours on what tools do, a part of `shared.model.words`, which has the rules. Pure."""
+"""What code says of copies for the person's other channel. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-TOOL_WORDS: Final[dict[str, dict[str, str]]] = {
-    # Copies for the person's other channel.
+from shared.model.sentences.languages import Sentence
+
+SENTENCES: Final[dict[str, Sentence]] = {
     "copy_sent_mail": {"en": "Copy sent to your mail.", "de": "Kopie an deine Mail geschickt."},
     "copy_sent_text": {"en": "Copy sent to your phone.", "de": "Kopie an dein Telefon geschickt."},
     "copy_no_channel": {

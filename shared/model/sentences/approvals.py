@@ -1,13 +1,12 @@
-"""What code says of approvals, in each language: a part of `shared.model.words`, whose rules hold here. Pure.
-
-The words YES, NO, JA and NEIN are among those of `shared.model.approvals`.
-"""
+"""What code says of calls that wait for a yes. The words that it offers are those of `shared.model.approvals`. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-APPROVALS: Final[dict[str, dict[str, str]]] = {
+from shared.model.sentences.languages import Sentence
+
+SENTENCES: Final[dict[str, Sentence]] = {
     "ask": {
         "en": "Shall I do this: {what}? Answer YES {code} or NO {code}.",
         "de": "Soll ich das tun: {what}? Antworte JA {code} oder NEIN {code}.",

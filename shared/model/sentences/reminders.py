@@ -1,10 +1,12 @@
-"""What code says of reminders, in each language: a part of `shared.model.words`, whose rules hold here. Pure."""
+"""What code says of reminders. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-REMINDERS: Final[dict[str, dict[str, str]]] = {
+from shared.model.sentences.languages import Sentence
+
+SENTENCES: Final[dict[str, Sentence]] = {
     # Of reminders that are due.
     "reminder": {"en": "Reminder: {text}", "de": "Erinnerung: {text}"},
     "reminder_late": {
