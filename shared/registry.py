@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
+from shared.host_id import host_id, host_name
 from shared.mailbox import keys
 from shared.model import forwarding
 from shared.model.addresses import Address, EmailAddress
@@ -32,6 +34,9 @@ from shared.model.users_file import read_entries, read_users
 from shared.observability import logs
 
 REFRESH_SECONDS: Final = 2.0
+CONFIRM_SECONDS: Final = 3_600.0
+"""How often a host says which version its copy has, where that has not changed."""
+DEAD_DRAFT_SECONDS: Final = 60.0
 COPY: Final = "registry.json"
 """The copy's name in BOSS_DATA_DIR."""
 _LOCAL: Final = {
@@ -195,6 +200,7 @@ class PeopleDirectory:
         self._registry = read_copy(settings.boss_data_dir)
         self._file = _FileState(settings)
         self._told: tuple[str, ...] = ()
+        self._confirmed, self._confirm_at = -1, 0.0
         self.users = Users(self._known(), self._registry.version)
 
     def start(self) -> None:
@@ -218,10 +224,23 @@ class PeopleDirectory:
             if registry_version(self._redis) != self._registry.version:
                 self._registry, changed = read_registry(self._redis), True
                 write_copy(self._settings.boss_data_dir, self._registry)
+            self._confirm()
             if changed:
                 self.users.replace(self._known(), self._registry.version)
                 log.info("The people whom this process knows have changed.", action="users_changed", users=len(self.users.all))
             return changed
+
+    def _confirm(self) -> None:
+        """Say which version this host's copy has: who was taken away stands in an older one. Raises RedisError."""
+        version, directory = self._registry.version, self._settings.boss_data_dir
+        if version == self._confirmed and time.monotonic() < self._confirm_at:
+            return
+        self._confirmed, self._confirm_at = version, time.monotonic() + CONFIRM_SECONDS
+        copy = read_copy(directory)
+        if copy.version:
+            seconds, micros = cast("Any", self._redis.time())
+            told = f"{copy.version} {seconds * 1000 + micros // 1000} {host_name(directory)}"
+            self._redis.hset(keys.REGISTRY_COPIES, host_id(directory), told)
 
     def _known(self) -> list[User]:
         found = known_people(self._file.users, self._file.entries, self._registry)
@@ -320,3 +339,12 @@ def write_copy(data_dir: Path, registry: Registry) -> None:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         log.warning("The copy of the registry could not be written.", action="registry_copy_failed", error=type(error).__name__)
+    _drop_dead_drafts(data_dir)
+
+
+def _drop_dead_drafts(data_dir: Path) -> None:
+    """Those of processes that died as they wrote: they hold addresses, too."""
+    with contextlib.suppress(OSError):
+        for draft in data_dir.glob(f"{COPY}.*.draft"):
+            if time.time() - draft.stat().st_mtime > DEAD_DRAFT_SECONDS:
+                draft.unlink(missing_ok=True)

@@ -9,7 +9,6 @@
     BOSS_DATA_DIR/spool/aside/                                                    dead letters: they cannot be replayed, for the operator
     BOSS_DATA_DIR/spool/ticket                                                    the highest ticket given to a record so far
     BOSS_DATA_DIR/spool/replay.lock                                               held by the directory's one replayer
-    BOSS_DATA_DIR/spool/host                                                      by what name the directory confirms erasures
 
 Tickets are the order of arrival. A writer is one run of a web process: two writers may give out the same ticket, and never the same name.
 Everything that is counted can be read from the names. How long a record has been there is read from its file's time: a ticket is no time,
@@ -34,7 +33,6 @@ UNREPLICATED: Final = "insured"
 ASIDE: Final = "aside"
 LOCK: Final = "replay.lock"
 HIGHEST: Final = "ticket"
-HOST: Final = "host"
 MIB: Final = 1024 * 1024
 BLOCK: Final = 4096
 """A file's size on disk is counted in whole blocks: a thousand short texts take 4 MiB, not half a one."""

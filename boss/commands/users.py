@@ -20,7 +20,7 @@ from shared.operations.erase import Erased, ErasureRequest, erase_records
 from shared.operations.erased_copies import Rewritten, clear_logs, rewrite_file
 from shared.operations.erased_files import Dropped, ErasedOnDisk
 from shared.operations.erased_texts import TextIds, of_others
-from shared.operations.erasure_hosts import hosts, known_host, unconfirmed
+from shared.operations.erasure_hosts import Host, behind_registry, known_host, unconfirmed, web_hosts
 from shared.operations.export import export_person
 from shared.operations.person_records import now_ms
 
@@ -129,7 +129,7 @@ def _on_this_disk(session: Session, username: str, erased: Erased) -> Dropped:
     look = ErasedOnDisk(session.settings.spool_dir, session.people.identities, at_ms, now_ms(session.redis))
     try:
         dropped = look.drop(lambda messages: session.mailbox.run(calls.mark_erased(messages)))
-        if host := known_host(session.redis, session.settings.spool_dir):
+        if host := known_host(session.redis, session.settings.boss_data_dir):
             session.mailbox.run(calls.erasures(host.id, host.name, looked_ms=erased.at_ms, since_ms=erased.at_ms))
     except OSError as error:
         raise Ending(f"the spool cannot be read: {type(error).__name__}; what waits there was not erased") from None
@@ -171,11 +171,16 @@ def _at_twilio(session: Session, username: str, texts: TextIds) -> Iterator[str]
 def _hosts(session: Session, erased: Erased) -> Iterator[str]:
     """What the web hosts have confirmed."""
     left = unconfirmed(session.redis, erased.at_ms, CONFIRM_SECONDS)
-    if asked := len(hosts(session.redis)):
+    if asked := len(web_hosts(session.redis)):
         yield f"Web hosts that have confirmed that nothing waits on their disks: {asked - len(left)} of {asked}."
     for host in left:
-        heard = local_time(host.seen_ms, day=True)
-        yield f"Not confirmed: {printable(host.name)}, heard last at {heard}. What waits there is dropped when it looks next."
+        yield f"Not confirmed: {_shown(host)}. What waits there is dropped when it looks next."
+    for host in behind_registry(session.redis, CONFIRM_SECONDS):
+        yield f"Not confirmed: {_shown(host)} has an older copy of the registry, which it replaces when it looks next."
+
+
+def _shown(host: Host) -> str:
+    return f"{printable(host.name)}, heard last at {local_time(host.seen_ms, day=True)}"
 
 
 def _copies(redis: Redis, settings: Settings) -> Iterator[str]:

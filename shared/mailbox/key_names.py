@@ -38,6 +38,7 @@ NAMES: Final = {
     "registry_names": KeyName("registry:names", stays="the id of a renamed entry of the users file"),
     "registry_ids": KeyName("registry:ids", stays="an id is given to nobody else"),
     "registry_state": KeyName("registry:state"),
+    "registry_copies": KeyName("registry:copies"),
     "registry_change": KeyName("registry:change:", "request"),
     "probe": KeyName("probe"),
     "barrier": KeyName("barrier"),

@@ -77,6 +77,8 @@ PEOPLE: Final = key("people")
 """A hash: the id of each user's person, by the id of their entry."""
 HOSTS: Final = key("hosts")
 """A hash: of each web host up to when it has dropped what was erased, when it was heard last (ms), and its name."""
+REGISTRY_COPIES: Final = key("registry_copies")
+"""A hash: of each host the version of its copy of the registry, and when it was heard last (ms), and its name."""
 SPENDERS: Final = key("spenders")
 """A sorted set: the persons for whom the model was asked, by when last (ms)."""
 DAY_SECONDS: Final = 86_400

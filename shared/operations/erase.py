@@ -77,7 +77,7 @@ def erase_records(
     mailbox, user = Mailbox(redis), request.whose.user
     erased = Erased(senders=set(request.whose.senders), pairs=set(request.pairs))
     before = gather(PersonRecords(redis, request.whose, request.retention_ms))
-    _begin(mailbox, request.whose, erased)
+    _begin(mailbox, user, before.senders, erased)
     look = PersonRecords(redis, request.whose, request.retention_ms, erased.at_ms)
     for _ in range(MAX_ROUNDS):
         for conversation, asked in mailbox.run(calls.erase_approvals(user, erased.at_ms)):  # what others were asked for them
@@ -96,10 +96,10 @@ def erase_records(
     return erased
 
 
-def _begin(mailbox: Mailbox, whose: Whose, erased: Erased) -> None:
+def _begin(mailbox: Mailbox, user: str, senders: Collection[str], erased: Erased) -> None:
     """The first step, until nothing waits any more."""
     for _ in range(MAX_STEPS):
-        begun = mailbox.run(calls.erase_begin(whose.user, whose.senders))
+        begun = mailbox.run(calls.erase_begin(user, sorted(senders)))
         erased.at_ms = begun.at_ms
         erased.remembered += begun.forgotten
         erased.reminders += begun.reminders

@@ -88,7 +88,7 @@ class ErasedOnDisk:
             return self._judged(path, value, written)
         except FileNotFoundError:
             raise
-        except (BadInput, OSError, TypeError, AttributeError):
+        except (BadInput, OSError, TypeError, AttributeError, KeyError, ValueError):
             self.dropped.unreadable += 1
             return None
 
@@ -96,8 +96,18 @@ class ErasedOnDisk:
         event = codec.decode(value["event"]) if "event" in value else None
         if isinstance(event, Received):
             return self._message(path, event, written)
-        sender = value.get("sender") or ""
-        return ErasedFile(path, None) if sender and self._was_erased(self.identities.claimed(sender), written) else None
+        return self._of_address(path, value, written)
+
+    def _of_address(self, path: Path, value: Any, written: float) -> ErasedFile | None:
+        """A message of an erased person's address: one that is not answered, or that was not judged yet.
+
+        Of the latter, what its provider may list later has an id already; a mail that got its 2xx is brought by nobody.
+        """
+        sender, message = value.get("sender") or "", value.get("message") or {}
+        if not sender or not self._was_erased(self.identities.claimed(sender), float(message.get("received_at") or written)):
+            return None
+        known_ms = CHANNELS[value["channel"]].known_days * DAY_MS
+        return ErasedFile(path, ErasedMessage(message["id"], known_ms) if message.get("id") else None)
 
     def _message(self, path: Path, event: Received, written: float) -> ErasedFile | None:
         if not self._was_erased(self.identities.user(event.user), event.received_at or written):

@@ -1,24 +1,19 @@
 """What this host keeps on its disk of persons who are erased: dropped at its next look, which is one a second, and confirmed.
 
-A host is a directory of spooled messages, whichever processes share it. Its name in Redis is kept in the directory.
+A host is a data directory, whichever processes share it.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import threading
 import time
 from contextlib import suppress
-from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from redis.exceptions import RedisError
 
-from shared import durable_files, spool_layout
 from shared.errors import StorageUnavailable
+from shared.host_id import host_id, host_name
 from shared.mailbox import calls
 from shared.observability import logs
 from shared.operations.erased_files import PARTS, ErasedOnDisk
@@ -29,7 +24,6 @@ AWAY_SECONDS: Final = 5.0
 """The wait after a look that Redis did not answer."""
 SETTLED_MS: Final = 2_000
 """A request that came before an erasure may write its copy to the disk a moment after it: a host confirms what is older than this."""
-MAX_NAME: Final = 120
 log = logs.logger(__name__)
 
 
@@ -40,7 +34,7 @@ class ErasureLook:
         self._runtime = runtime
         self._root = runtime.settings.spool_dir
         self._host = ""
-        self._name = f"{socket.gethostname()}:{self._root}"[:MAX_NAME]
+        self._name = host_name(runtime.settings.boss_data_dir)
         self._at_ms: dict[str, int] = {}
         self._since = self._looked = 0
         self._next = 0.0
@@ -48,7 +42,7 @@ class ErasureLook:
 
     def look(self) -> None:
         """Drop what is to go, and confirm it: once a second; nothing while Redis is away. What fails is tried again."""
-        if time.monotonic() < self._next or not self._root.is_dir():  # without a directory nothing lies on this host's disk
+        if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LOOK_SECONDS
         try:
@@ -64,7 +58,7 @@ class ErasureLook:
                 self._runtime.mailbox.run(calls.erasures(self._host, "", looked_ms=0, since_ms=0, gone=True))
 
     def _look(self) -> None:
-        self._host = self._host or host_id(self._root)
+        self._host = self._host or host_id(self._runtime.settings.boss_data_dir)
         told = self._runtime.mailbox.run(calls.erasures(self._host, self._name, looked_ms=self._looked, since_ms=self._since))
         self._at_ms |= told.at_ms
         self._since = max([self._since, *told.at_ms.values()])
@@ -76,16 +70,3 @@ class ErasureLook:
         self._at_ms = new
         if len(told.at_ms) < calls.MOST_TOLD:
             self._looked = max(self._looked, told.now_ms - SETTLED_MS)
-
-
-def host_id(root: Path) -> str:
-    """The directory's own name, made where it has none; one made of its path where it cannot be written."""
-    path = root / spool_layout.HOST
-    with suppress(OSError):
-        with suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, durable_files.FILE_MODE)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(8))
-        if name := path.read_text().strip():
-            return name
-    return sha256(f"{socket.gethostname()}\0{root.absolute()}".encode()).hexdigest()[:16]
