@@ -35,6 +35,7 @@ SECTIONS: Final = {
         "resume": ("pause:resume", "End a pause: answer and send again."),
         "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
         "users": ("people:users", "The people: add, edit, list, remove; export or erase what is kept of one."),
+        "approvals": ("approvals:approvals", "What waits for a yes, and what was said always to: list, show, withdraw, revoke."),
         "mcp": ("mcp:mcp", "The MCP servers: list, try and accept their tools; log in."),
     },
     "Processes (`make run` starts them all)": {

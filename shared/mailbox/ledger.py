@@ -24,6 +24,7 @@ MAX_NUMBER: Final = (1 << 64) - 1
 TYPES: Final = frozenset(
     [
         "alarm",
+        "always_revoked",
         "answered",
         "approval_asked",
         "approval_ended",

@@ -7,7 +7,16 @@ from typing import Literal
 from shared.errors import BosslineError
 
 Code = Literal[
-    "unknown_message", "ambiguous", "too_short", "not_parked", "unknown_user", "no_address", "unknown_server", "not_valid", "busy"
+    "unknown_message",
+    "ambiguous",
+    "too_short",
+    "not_parked",
+    "unknown_user",
+    "no_address",
+    "unknown_server",
+    "not_valid",
+    "not_waiting",
+    "busy",
 ]
 
 

@@ -25,6 +25,8 @@ from shared.mailbox.calls.approvals import (
     approval_code,
     approval_id,
     approval_of,
+    revoke_always,
+    withdraw_approval,
 )
 from shared.mailbox.calls.delivery import (
     OPT_WORD_KEPT_MS,
@@ -283,6 +285,7 @@ __all__ = [
     "result_from",
     "resume",
     "retry",
+    "revoke_always",
     "search",
     "searched",
     "sending",
@@ -298,5 +301,6 @@ __all__ = [
     "unsettled",
     "waiting_reminders",
     "warn",
+    "withdraw_approval",
     "zones",
 ]

@@ -116,6 +116,16 @@ def approval_of(approval: str) -> Call[Approval | None]:
     return Call("approval_of", {"id": approval}, _approval)
 
 
+def withdraw_approval(approval: str) -> Call[bool]:
+    """End a question that waits for a yes; whether it waited."""
+    return Call("withdraw_approval", {"id": approval}, bool)
+
+
+def revoke_always(person: str, user: str, what: str) -> Call[bool]:
+    """Ask again about what a person has said "always" to; whether they had. `user` is the id of their entry."""
+    return Call("revoke_always", {"person": person, "user": user, "what": what}, bool)
+
+
 def _stored(command: Response, figures: Mapping[str, int | str]) -> dict[str, str]:
     flat = [str(part) for item in sorted(figures.items()) for part in item]
     return {"command": codec.encode(command), "digest": command.fingerprint(), "figures": json.dumps(flat)}

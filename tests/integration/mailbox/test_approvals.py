@@ -585,6 +585,20 @@ def test_what_waits_for_a_yes_is_shown_to_who_asked_for_it_until_it_is_answered_
     assert shown() == []
 
 
+def test_an_operator_withdraws_what_waits_and_revokes_what_was_said_always_to(driver: MailboxDriver) -> None:
+    """Each once; an answer that comes later finds nothing open."""
+    asking = Asking(driver)
+    asking.ask("k1")
+    assert driver.run(calls.withdraw_approval("ap-k1"))
+    assert asking.state("k1") == "withdrawn"
+    assert not driver.run(calls.withdraw_approval("ap-k1"))
+    assert not driver.run(calls.withdraw_approval("ap-none"))
+    driver.redis.hset("boss:always:per-1", "mail__send", 1)
+    assert driver.run(calls.revoke_always("per-1", "u-1", "mail__send"))
+    assert not driver.redis.exists("boss:always:per-1")
+    assert not driver.run(calls.revoke_always("per-1", "u-1", "mail__send"))
+
+
 def test_a_question_of_another_life_is_not_made(driver: MailboxDriver) -> None:
     """The epoch has been raised since its claim."""
     asking = Asking(driver)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import pytest
+from click.testing import CliRunner
 from redis import Redis
 
+from boss.main import main
 from shared import submit
 from shared.config.settings import Settings
 from shared.mailbox import calls
@@ -468,3 +470,43 @@ class Offline:
     def users(self) -> Users:
         """Likewise."""
         return self.environment.users
+
+
+def boss(environment: TurnEnvironment, *words: str, code: int = 0) -> str:
+    """The operator's command, on this server."""
+    result = CliRunner().invoke(main, ["approvals", *words], env={"REDIS_URL": environment.redis_url, "SANDBOX": "on"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_an_operator_sees_what_waits_and_ends_it(environment: TurnEnvironment) -> None:
+    """What it says is shown of one question alone; a late answer is told that it is not open any more."""
+    code = asks(environment)
+    listed = boss(environment, "list")
+    assert "user  mail__send  until" in listed
+    assert ("tom" in listed, code in listed) == (False, False)
+    name = listed.split()[0]
+    assert '"to": "tom"' in boss(environment, "show", name).replace('":"', '": "')
+    boss(environment, "withdraw", name)
+    assert "Nothing waits" in boss(environment, "list")
+    for words in (("show", name), ("withdraw", name)):
+        assert "no such question waits" in boss(environment, *words, code=2)
+    environment.text(f"yes {code}")
+    settle(environment)
+    assert texts(environment)[-1] == said("approval_withdrawn")
+    assert server(environment).made == []
+
+
+def test_what_somebody_said_always_to_is_asked_again_when_an_operator_revokes_it(environment: TurnEnvironment) -> None:
+    """Of that person and that recipient."""
+    code = asks(environment)
+    environment.sandbox.script({"text": "Tom has it."})
+    environment.text(f"always {code}")
+    settle(environment)
+    assert 'always  user  mail__send "tom"  since' in boss(environment, "list", "user")
+    assert "not said always to that" in boss(environment, "revoke", "user", 'mail__send "ann"', code=2)
+    boss(environment, "revoke", "user", 'mail__send "tom"')
+    assert [line.fields["user"] for line in environment.ledger("always_revoked")] == [environment.identities.user("user")]
+    assert "Nothing waits" in boss(environment, "list")
+    asks(environment)
+    assert server(environment).made == ["mail__send tom"]
