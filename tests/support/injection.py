@@ -112,6 +112,8 @@ class Door:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, dict[str, Any]]] = []
+        self.ever: set[str] = set()
+        """The names of all that were ever called."""
         self.says: dict[str, str] = {}
         self.server: HttpServer | None = None
         self._ready, self._stop = threading.Event(), threading.Event()
@@ -135,6 +137,7 @@ class Door:
     async def _called(self, request: web.Request, number: object, arguments: dict[str, Any]) -> web.StreamResponse:
         name = (await request.json())["params"]["name"]
         self.made.append((name, arguments))
+        self.ever.add(name)
         said = self.says.get(str(arguments.get("key")), "Nothing is known of it.")
         if name == "look" and arguments.get("fails"):
             failed = {"content": [{"type": "text", "text": said}], "isError": True}
