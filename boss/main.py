@@ -17,6 +17,9 @@ from shared.errors import BosslineError, ConfigurationError
 from shared.process.lifecycle import CANNOT_START, hide_error_messages, message
 
 SECTIONS: Final = {
+    "Set it up": {
+        "setup": ("setup:setup", "Ask for keys, write .env, and set up Twilio and SendGrid; or undo that."),
+    },
     "Try it": {
         "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
         "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),

@@ -24,7 +24,7 @@ DOWN = [
     not_running(warn("bridge", "nobody listens", "")),
     *(not_running(not_checked(name, "Redis does not answer")) for name in ("clock", "workers", "queue")),
 ]
-RUNS = ["redis", "standby", "bridge", "worker", "sandbox", "ready", "tail", "pause", "resume", "chat", "dashboard", "config show",
+RUNS = ["setup", "redis", "standby", "bridge", "worker", "sandbox", "ready", "tail", "pause", "resume", "chat", "dashboard", "config show",
     "messages list", "messages parked", "messages reconcile", "check bridge", "simulate sms hello",
     "opt-in --user ada", "users erase ada", "mcp list", "approvals list", "spending"]  # fmt: skip
 
