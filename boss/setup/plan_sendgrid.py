@@ -124,9 +124,10 @@ def _waits_for(standing: StandingSendGrid, policy: StandingPolicy | None, host: 
 
 
 def _own_events(wanted: SetupGoal, standing: StandingSendGrid) -> StandingEvents | None:
-    """The event webhook that is ours, by its address or its name."""
+    """The event webhook that is ours, by its address or its name: first the one at today's address, which no other may have."""
     ours = [each for each in standing.events if wanted.is_ours(each.url) or each.name == wanted.name]
-    return ours[0] if ours else None
+    today = without_extras(wanted.events_url({}))
+    return next((each for each in ours if without_extras(each.url) == today), ours[0] if ours else None)
 
 
 def _events(wanted: SetupGoal, standing: StandingSendGrid, env: Env) -> Iterator[SetupStep]:
