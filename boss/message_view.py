@@ -24,7 +24,7 @@ REPLY_COLOURS: Final = {"undelivered": "red", "failed": "red"}
 def row(summary: MessageSummary) -> str:
     """One line: when, state, kind, who, id, the state of its reply, and why."""
     state = click.style(f"{summary['state']:<11}", fg=STATE_COLOURS.get(summary["state"]))
-    own = summary["kind"] in ("notice", "bridge", "reminder", "copy", "question", "approved")
+    own = summary["kind"] in ("notice", "bridge", "reminder", "copy", "question", "approved", "outgoing")
     kind = summary["kind"] if own else summary["channel"]
     who = printable(summary["who"] or "-")
     shown = f"{local_time(summary['accepted_at_ms'], day=True)}  {state} {kind:<6} {who:<{WHO_WIDTH}}  {summary['id']}"

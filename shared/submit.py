@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -23,12 +24,14 @@ from shared.mailbox import calls, forwarding, wake_queue
 from shared.mailbox.call import Call
 from shared.mailbox.calls import ANY_VERSION, Accepted
 from shared.mailbox.records import Kind
-from shared.model.addresses import Channel, masked
+from shared.model.addresses import Channel, Identities, masked
 from shared.model.approvals import answer_of
-from shared.model.channels import CHANNELS
+from shared.model.channels import CHANNELS, opening_event
 from shared.model.commands import command_of
 from shared.model.events import Keyword, Received
+from shared.model.outgoing import OutgoingMessage, quiet_spans
 from shared.model.threads import NO_NAMES, ThreadNames, of_reply
+from shared.model.users import User
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
 
@@ -88,6 +91,39 @@ def call_for(
         age_ms=max(1, int((time.time() - event.received_at) * 1000)) if waited else 0,
         wake=wake_queue.job(conversation, event.channel),
     )
+
+
+def outgoing(runtime: Runtime, message: OutgoingMessage, *, waited: bool = False) -> Call[calls.Outgoing]:
+    """The call that takes in what a program, or the operator, has the Boss write; StorageUnavailable as above.
+
+    It goes to the person's entry as it is now: to the first of several numbers. `waited`: it has lain on disk.
+    """
+    with storage_errors():
+        identities = runtime.identities
+    settings, user = runtime.settings, runtime.users.with_id(message.user)
+    now = datetime.now(UTC)
+    return calls.outgoing(
+        message,
+        calls.NO_ROUTE if user is None else route_to(identities, user, message.channel, message.id, message.subject, now.timestamp()),
+        identities.user(message.user),
+        key=identities.idempotency(message.token, message.key) if message.key else "",
+        body=identities.body(message.body) if message.key else "",
+        quiet=quiet_spans(user, now) if user else (),
+        max_open=settings.max_open_messages,
+        retention_ms=settings.retention_ms,
+        age_ms=max(1, int((time.time() - message.received_at) * 1000)) if waited else 0,
+    )
+
+
+def route_to(identities: Identities, user: User, channel: Channel, name: str, subject: str, at: float) -> calls.Route:  # noqa: PLR0917 - one look at both ends
+    """How a message that the Boss begins reaches a person; NO_ROUTE where they are not reached by that channel."""
+    ends = None if user.bridge_only else user.ends(channel)
+    if ends is None:
+        return calls.NO_ROUTE
+    event = opening_event(ends, name, user.id, subject, at)
+    conversation = identities.conversation(event.key())
+    pair, sender = identities.pair(event.to, event.from_), identities.sender(event.from_)
+    return calls.Route(event, conversation, sender, pair, wake_queue.job(conversation, channel))
 
 
 def _may_be_a_robot(runtime: Runtime, event: Received) -> bool:
@@ -205,6 +241,6 @@ def _parsed(call: Call[Any], raw: Any) -> Any:
 
 def _accepted(answer: T) -> T:
     """The answer. Raises StorageFull for a message that the mailbox has no room for."""
-    if isinstance(answer, Accepted) and answer.outcome == "full":
+    if isinstance(answer, Accepted | calls.Outgoing) and answer.outcome == "full":
         raise StorageFull(StorageFull.code)
     return answer

@@ -12,7 +12,7 @@ from typing import Final, Literal
 PREFIX: Final = "boss:"
 Owner = Literal[
     "", "person", "user", "sender", "pair", "conversation", "message", "turn", "reply", "provider_id", "reminder", "approval", "file",
-    "model_call", "index", "request", "process", "count", "day",
+    "model_call", "idempotency", "index", "request", "process", "count", "day",
 ]  # fmt: skip
 """What the id in a key is of; "" for a key without one. `user` is an entry of the users file, `person` its person's permanent id,
 `index` the name of an index (`calls/indexes.py`), `count` and `day` are nobody's."""
@@ -133,9 +133,13 @@ NAMES: Final = {
     "reminders": KeyName("reminders:", "person"),
     "rung": KeyName("rung:", "person"),
     "reminder": KeyName("reminder:", "reminder"),
+    "outgoing": KeyName("outgoing:", "user"),
     "approvals": KeyName("approvals:", "user"),
     "approval": KeyName("approval:", "approval"),
     "code": KeyName("code:", "user", stays="for a day no other question has it: a late yes is not another question's"),
+    # The API
+    "api_tokens": KeyName("api:tokens"),
+    "idempotency": KeyName("api:key:", "idempotency"),
     # Money
     "reserved": KeyName("reserved"),
     "ended": KeyName("ended"),

@@ -54,6 +54,8 @@ TYPES: Final = frozenset(
         "notice",
         "opted_in",
         "opted_out",
+        "outgoing_held",
+        "outgoing_stored",
         "parked",
         "paused",
         "probe",

@@ -17,6 +17,7 @@ from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
 from shared.model.heard import Heard
+from shared.model.outgoing import NOTHING_SAID, Said
 from shared.model.rings import Ring
 from shared.model.withheld import WithheldMail
 
@@ -56,10 +57,11 @@ class ReplyState(StrEnum):
     FAILED = "failed"
 
 
-Kind = Literal["text", "mail", "bridge", "notice", "reminder", "question", "approved", "copy"]
+Kind = Literal["text", "mail", "bridge", "notice", "reminder", "question", "approved", "copy", "outgoing"]
 """`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user, a `reminder` says
 what they asked to be reminded of. A `question` asks for a yes in another conversation than that of its turn; `approved` are the calls to
-which somebody has said yes. A `copy` is what they asked to have on their other channel."""
+which somebody has said yes. A `copy` is what they asked to have on their other channel; `outgoing` is what a
+program, or the operator, has the Boss write."""
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 """'' is pending; `absent` means that look-ups succeeded and did not find it: it may have been accepted all the same."""
 
@@ -91,7 +93,8 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, or "digest", "reminder" or "copy", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the
+    answers, or "digest", "reminder", "copy" or "outgoing", '' for
+    what the model wrote, or what is `by_code`: a notice, or all that is said without the
     model. Of what the model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with
     `names_others` a stranger's name may stand in what code said. `mixed`: words that the person did not write were shown when it was made.
     `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a
@@ -146,7 +149,9 @@ class Message:
     `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
     `withheld` are the mails that a digest names, `withheld_count` how many it is of. `rings` are the occurrences that a reminder's message
     tells of. `answer` is what it says to a question that waits for a yes, and `approval` that question's id, also of the message that asks
-    it; `approved` are the calls that were approved. `copy` is what a copy says.
+    it; `approved` are the calls that were approved. `copy` is what a copy says. Of what a program has the Boss write, `said` is that,
+    `token` the id of the program's token, `expires_at` when it is not to be sent any more (ms of UTC), and `first` the message to which its
+    Idempotency-Key had led before.
     """
 
     id: str
@@ -180,6 +185,11 @@ class Message:
     approval: str = ""
     approved: tuple[ApprovalCall, ...] = field(repr=False, default=())
     copy: Copy = NO_COPY
+    said: Said = NOTHING_SAID
+    token: str = ""
+    expires_at: int = 0
+    urgent: bool = False
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,11 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         approval=record.get("approval", ""),
         approved=approvals.read(record["approved"]) if record.get("approved") else (),
         copy=Copy.parse(record["copy"]) if record.get("copy") else NO_COPY,
+        said=Said.parse(record["outgoing"]) if record.get("outgoing") else NOTHING_SAID,
+        token=record.get("token", ""),
+        expires_at=int(record.get("expires_at") or 0),
+        urgent=record.get("urgent") == "1",
+        first=record.get("first", ""),
     )
 
 

@@ -234,6 +234,14 @@ class Identities:
         """The id of an entry of the users file, for the ledger."""
         return "u-" + self._digest("user", username)
 
+    def idempotency(self, token: str, key: str) -> str:
+        """The id of a caller's Idempotency-Key with its token."""
+        return self._digest("idempotency", token, key)
+
+    def body(self, text: str) -> str:
+        """The digest of what a caller asked for."""
+        return self._digest("body", text)
+
     def sender(self, address: Address) -> str:
         """The id under which a sender's rate is counted, over all the tags of a mail address."""
         return "s-" + self._digest("sender", _untagged(address))

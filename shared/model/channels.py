@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shared.model.addresses import Channel
+from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Event, Received, Response, SendEmailResponse, SendSmsResponse, SmsReceived
 
 
@@ -77,6 +77,20 @@ CHANNELS: Final[dict[Channel, ChannelKind]] = {
         has_threads=True,
     ),
 }
+
+
+def opening_event(ends: tuple[Address, Address], name: str, user: str, subject: str, at: float) -> Received:
+    """The event that a message answers which the Boss begins; a mail's begins a thread, whose id is the message's own.
+
+    `ends` are the Boss's address and the person's, both of one channel; `at` is in epoch seconds. Raises TypeError for other ends.
+    """
+    boss, own = ends
+    if isinstance(boss, PhoneNumber) and isinstance(own, PhoneNumber):
+        return SmsReceived(id=name, from_=own, to=boss, message="", user=user, provider_id="", received_at=at)
+    if isinstance(boss, EmailAddress) and isinstance(own, EmailAddress):
+        header = f"<{name}@{boss.domain}>"
+        return EmailReceived(id=name, from_=own, to=boss, subject=subject, body="", user=user, message_id=header, received_at=at)
+    raise TypeError("not two addresses of one channel")
 
 
 def of_provider(provider: str) -> Channel:

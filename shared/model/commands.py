@@ -16,7 +16,7 @@ from shared.model.events import EmailReceived, Received
 
 CommandName = Literal["", "help", "status", "more", "new", "back", "move", "keep"]
 """'' for a message that is no command."""
-Answered = CommandName | Literal["digest", "reminder", "question", "approval", "copy"]
+Answered = CommandName | Literal["digest", "reminder", "question", "approval", "copy", "outgoing"]
 """What code has said in a reply: the answer to a command, or what came by a forwarding address; a "question" that waits for a yes, or what
 is said to an answer to one ("approval"); '' for what the model wrote."""
 

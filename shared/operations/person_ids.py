@@ -34,6 +34,7 @@ class PersonIds:
     lists: set[str] = field(default_factory=set)
     model_calls: set[str] = field(default_factory=set)
     indexes: set[str] = field(default_factory=set)
+    idempotency: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
     processes: set[str] = field(default_factory=set)
     """Those that hold, or held, a conversation of theirs."""
@@ -65,12 +66,13 @@ def _add_records(redis: Any, ids: PersonIds, records: list[PersonRecord]) -> Non
         ids.conversations.update(_known(record.conversation))
         ids.senders.update(_known(record.sender))
         ids.pairs.update(_known(record.pair))
-    for files, operation, request, process, index, approval in _read(redis, map(keys.message, of_kind["msg"]), _OF_MESSAGE):
+    for files, operation, request, process, index, approval, idempotency in _read(redis, map(keys.message, of_kind["msg"]), _OF_MESSAGE):
         ids.files.update(files.split())
         ids.requests.update(_known(operation, request))
         ids.processes.update(_known(process))
         ids.indexes.update(index.split())
         ids.approvals.update(_known(approval))
+        ids.idempotency.update(_known(idempotency))
     for attempts, approval in _read(redis, map(keys.reply, of_kind["reply"]), ("attempts", "approval")):
         ids.provider_ids.update(_known(*(attempt.provider_id for attempt in attempts_from(attempts))))
         ids.approvals.update(_known(approval))
@@ -116,7 +118,7 @@ def _add_model_calls(redis: Any, ids: PersonIds) -> None:
                 ids.model_calls.add(name)
 
 
-_OF_MESSAGE = ("files", "operation", "request", "doubted_by", "index", "approval")
+_OF_MESSAGE = ("files", "operation", "request", "doubted_by", "index", "approval", "key")
 
 
 def _read(redis: Any, names: Iterable[str], fields: tuple[str, ...]) -> list[list[str]]:

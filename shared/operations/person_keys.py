@@ -83,6 +83,8 @@ KEYS: Final[Mapping[str, Callable[[PersonIds], Ids]]] = {
     "items": lambda ids: (f"{key('items')}{ids.person}:{each}" for each in ids.lists if ids.person),
     "spent_by": _periods,
     "approvals": _of("approvals", lambda ids: (ids.user,)),
+    "outgoing": _of("outgoing", lambda ids: (ids.user,)),
+    "idempotency": _of("idempotency", lambda ids: ids.idempotency),
     "code": lambda ids: (f"{key('code')}{ids.user}:{each}" for each in ids.codes),
 }  # fmt: skip
 """The keys of each name, as far as a person may have them."""
@@ -91,7 +93,7 @@ MEMBERS: Final[Mapping[str, Callable[[PersonIds], Ids]]] = {
     **{name: lambda ids: ids.conversations for name in ("due", "priority_due", "conversations", "summaries")},
     **{name: lambda ids: ids.messages for name in ("open", "parked", "recent")},
     **{name: lambda ids: ids.replies for name in ("untold", "unsettled")},
-    **{name: lambda ids: ids.reminders for name in ("alarms", "alarms_read")},
+    **{name: lambda ids: (*ids.reminders, *ids.messages) for name in ("alarms", "alarms_read")},
     **{name: lambda ids: ids.model_calls for name in ("reserved", "ended", "costs")},
     "retries": lambda ids: ids.requests,
     "indexes": lambda ids: ids.indexes,
@@ -115,6 +117,7 @@ NOBODYS: Final = {
     "schema", "salt", "counts", "heard", "probe", "barrier", "looked", "wait", "processes", "standby", "reconcile", "reconcile_turn",
     "reconcile_since", "reconcile_next", "mcp_accepted", "mcp_newest", "mcp_logins", "mcp_renewal", "warned", "refused", "ignored",
     "indexing", "numbers", "near", "hosts", "registry_state", "registry_change", "registry_copies",
+    "api_tokens",
 }  # fmt: skip
 """Names of the installation's own: figures, ids of processes, Boss numbers."""
 

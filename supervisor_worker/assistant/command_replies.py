@@ -137,7 +137,7 @@ def _is_own(message: Message) -> bool:
     """Whether a person wrote a message themselves, and not as a command: what comes by their forwarding addresses they did not."""
     forwarded = message.reason == WITHHELD or (message.event is not None and message.event.forwarding != "")
     briefing = message.event is not None and message.event.briefing
-    by_code = message.command or message.answer or message.kind in ("notice", "reminder", "copy", "question", "approved")
+    by_code = message.command or message.answer or message.kind in ("notice", "reminder", "copy", "question", "approved", "outgoing")
     return not (by_code or forwarded or briefing)
 
 

@@ -51,6 +51,7 @@ _TOLD: Final[dict[Answered, str]] = {
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
 _COPY: Final = "The person asked, in another chat, to have a copy here, and this program sent:"
 _COPY_OF_OTHERS: Final = "This program sent the person a copy from another chat. What follows comes from others"
+_OUTGOING: Final = "A program of the operator's, and not you, had this sent to the person. What follows comes from others"
 _BY_CODE: Final = "This program, and not you, told the person"
 _NAMING: Final = f"{_BY_CODE} what follows, in which names are as others call themselves"
 _END_BY_CODE: Final = "End of what this program told the person"
@@ -253,6 +254,8 @@ def _said(reply: Reply) -> list[PromptMessage]:
         text = theirs(written)
         shown = f"{note(_COPY_OF_OTHERS)}\n{text}\n{note(END)}" if reply.mixed else note(f"{_COPY} {text}{cut}")
         return [PromptMessage("user", shown)]
+    if reply.answers == "outgoing":
+        return [PromptMessage("user", f"{note(_OUTGOING)}\n{theirs(written)}\n{note(END)}")]
     if reply.by_code:
         return [PromptMessage("user", _by_code(written, reply))]
     if reply.answers == "digest":

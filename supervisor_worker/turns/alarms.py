@@ -14,21 +14,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from redis.exceptions import RedisError
 
+from shared.errors import BadInput
 from shared.mailbox import calls
-from shared.mailbox.calls import ALARMS_AT_ONCE, Alarm, Firing
+from shared.mailbox.calls import ALARMS_AT_ONCE, NO_ROUTE, Alarm, Firing, HeldMessage, release
 from shared.mailbox.wake_queue import job
+from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, SmsReceived
+from shared.model.outgoing import quiet_spans
 from shared.model.recurrence import Occurrence, Recurrence
 from shared.model.users import User
 from shared.observability import logs
 from shared.observability.redaction import error_location
+from shared.submit import route_to
 from supervisor_worker.assistant import reminder_texts
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.turns.context import TurnContext
@@ -52,12 +57,24 @@ class AlarmRinger:
             read = await self._context.mailbox.run(calls.alarms())
             for name in read.unreadable:
                 LOG.error("A reminder's record cannot be read", action="reminder_unreadable", reminder=name)
+            for held in read.held:
+                await self._release(held, read.now_ms)
             told: set[str] = set()
             for alarm in read.due:
                 if alarm.id not in told:
                     told |= await self._guarded(alarm, read.now_ms)
-            if len(read.due) + len(read.unreadable) < ALARMS_AT_ONCE:
+            if len(read.due) + len(read.held) + len(read.unreadable) < ALARMS_AT_ONCE:
                 return
+
+    async def _release(self, held: HeldMessage, now_ms: int) -> None:
+        """The quiet hours may be over that hold a message back."""
+        user, route, quiet = self._entry(held.entry), NO_ROUTE, ()
+        if user is not None:
+            quiet = quiet_spans(user, datetime.fromtimestamp(now_ms / 1000, UTC))
+            route = route_to(self._context.identities, user, held.channel, held.id, subject_of(held), now_ms / 1000)
+        await self._context.mailbox.run(
+            release(held.id, held.channel, now_ms, route, held.entry, quiet=quiet, retention_ms=self._context.retention_ms)
+        )
 
     async def _guarded(self, alarm: Alarm, now_ms: int) -> set[str]:
         """The reminders of which something was said. One that cannot be computed holds up no other."""
@@ -130,6 +147,14 @@ class AlarmRinger:
             self._entries = {self._context.identities.user(user.id): user for user in users}
             self._known = users
         return self._entries.get(name)
+
+
+def subject_of(held: HeldMessage) -> str:
+    """The subject of a mail; "" for a text, and where it cannot be read."""
+    try:
+        return str(getattr(codec.decode(held.event), "subject", ""))
+    except BadInput:
+        return ""
 
 
 def firing(alarm: Alarm, now_ms: int) -> Firing:

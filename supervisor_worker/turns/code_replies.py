@@ -1,4 +1,4 @@
-"""The replies that code makes by itself: reminders, copies, questions that wait for a yes, answers, and of a month that is used up."""
+"""The replies that code makes by itself: of reminders, copies, programs, questions that wait for a yes, answers, and months used up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.mailbox.calls import AnswerReplies, approval_of
 from shared.mailbox.records import Message, Turn
 from shared.model import words
 from shared.model.approvals import VERDICTS, Verdict
-from shared.model.events import Received, Response, SendEmailResponse
+from shared.model.events import Received, Response, SendEmailResponse, SendSmsResponse
 from shared.model.files import File
 from shared.model.words import said
 from supervisor_worker.assistant import approval_texts, notices, reminder_texts
@@ -24,7 +24,7 @@ from supervisor_worker.turns.lease import Lease
 CodeReply = tuple[Response, PendingReply]
 
 
-async def code_reply(
+async def code_reply(  # noqa: PLR0911 - a row a kind
     context: TurnContext, turn: Turn, events: Sequence[Received], lease: Lease, stop: str
 ) -> CodeReply | Literal["unreadable", "told"] | None:  # fmt: skip
     """The reply to a turn that needs no model; None for what the model is asked about. `stop`: whose month is used up (`Claim.stop`).
@@ -35,6 +35,8 @@ async def code_reply(
     message, *others = turn.messages
     if message.kind == "reminder" and not others:
         return _reminder(context, turn, message, events[0], lease.now_ms())
+    if message.kind == "outgoing":
+        return _outgoing(context, turn, message, events[0])
     if message.kind == "copy" and not others:
         return await _copy(context, turn, message, events[0], lease.token)
     if message.kind == "question" or message.answer:
@@ -68,6 +70,19 @@ async def _copy(context: TurnContext, turn: Turn, message: Message, event: Recei
     command = replace(command, files=files) if files and isinstance(command, SendEmailResponse) else command
     figures: dict[str, int | str] = {"by_code": 1, **({"mixed": 1} if copy.marked else {}), **form.figures(command)}
     return command, PendingReply(turn, figures, answers="copy")
+
+
+def _outgoing(context: TurnContext, turn: Turn, message: Message, event: Received) -> CodeReply | Literal["unreadable"]:
+    """What a program, or the operator, has us write: as it was taken in, whole."""
+    text = message.said.shown
+    if not message.said.text.strip():
+        return "unreadable"
+    form = _form(context, event)
+    command = form.announced(event, text, turn.reply_id)
+    if isinstance(command, SendSmsResponse) and command.rest:  # SMS_MAX_SEGMENTS is less by now than when its length was judged
+        command = replace(command, message=text, rest="")
+    figures: dict[str, int | str] = {"by_code": 1, "mixed": 1, **form.figures(command)}
+    return command, PendingReply(turn, figures, answers="outgoing")
 
 
 async def _copied_files(

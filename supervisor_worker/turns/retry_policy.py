@@ -104,6 +104,20 @@ def too_old(age_ms: int, settings: Settings) -> bool:
     return age_ms > oldest_ms(settings)
 
 
+def ended(message: Message, age_ms: int, now_ms: int, settings: Settings) -> bool:
+    """Whether a message is not to be sent any more: a program's has an end of its own, and a reminder says that it is late."""
+    if message.kind == "outgoing":
+        return now_ms >= message.expires_at
+    return message.kind != "reminder" and too_old(age_ms, settings)
+
+
+def too_late(message: Message, age_ms: int, now_ms: int, settings: Settings, *, elsewhere: bool) -> bool:
+    """Whether it is too late for another attempt. A reminder that can be told nowhere else is sent when its provider is back."""
+    if message.kind == "outgoing" or (message.kind == "reminder" and not elsewhere):
+        return ended(message, age_ms, now_ms, settings)
+    return outage_over(age_ms, settings) or too_old(age_ms, settings)
+
+
 def oldest_ms(settings: Settings) -> int:
     """How old a message may be and still be answered."""
     return int(settings.answer_at_most_hours * 3_600_000)

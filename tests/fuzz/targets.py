@@ -23,6 +23,7 @@ from shared.model import codec, sms_admission, users_file
 from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
 from shared.model.media import MAX_MEDIA, Media
+from shared.model.sms_segments import size
 from shared.model.text import clean, decode, one_line
 from shared.observability.redaction import mask
 from supervisor_worker.assistant.history import render
@@ -32,7 +33,6 @@ from supervisor_worker.channels.sendgrid.email import body_of
 from supervisor_worker.channels.sendgrid.format import MAX_MAIL_BYTES
 from supervisor_worker.channels.twilio.fitting import fit, in_small_alphabet
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
-from supervisor_worker.channels.twilio.segments import size
 from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_picture
 from supervisor_worker.media.readers import kinds

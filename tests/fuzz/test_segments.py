@@ -7,7 +7,7 @@ import random
 from typing import Final
 
 from sandbox.engine.twilio_segments import count_segments
-from supervisor_worker.channels.twilio.segments import size
+from shared.model.sms_segments import size
 from tests.support import gsm_oracle
 
 STRINGS: Final = int(os.environ.get("FUZZ_EXAMPLES", "2000"))

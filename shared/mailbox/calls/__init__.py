@@ -87,6 +87,7 @@ from shared.mailbox.calls.operators import (
     retry,
     warn,
 )
+from shared.mailbox.calls.outgoing import MOST_A_DAY, NO_ROUTE, Outgoing, Released, Route, outgoing, release
 from shared.mailbox.calls.processes import (
     LET_GO_AT_ONCE,
     STANDBY,
@@ -104,7 +105,7 @@ from shared.mailbox.calls.processes import (
     sweep,
 )
 from shared.mailbox.calls.registry import change_registry
-from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, fire, hold_back
+from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, HeldMessage, alarms, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import (
     NO_MODEL_CALL,
@@ -155,6 +156,7 @@ __all__ = [
     "MAX_LOST",
     "MAX_OPEN",
     "MAX_TEXTS_PER_TURN",
+    "MOST_A_DAY",
     "MOST_TOLD",
     "NOTHING_KNOWN",
     "NOT_ADMITTED_AN_HOUR",
@@ -163,6 +165,7 @@ __all__ = [
     "NO_LIMIT",
     "NO_MODEL_CALL",
     "NO_NEXT_CALL",
+    "NO_ROUTE",
     "OPT_WORD_KEPT_MS",
     "PIECE_BYTES",
     "QUIET_MS",
@@ -197,21 +200,25 @@ __all__ = [
     "Fired",
     "Firing",
     "ForwardingBounds",
+    "HeldMessage",
     "NextCall",
     "NotFound",
     "Outcome",
+    "Outgoing",
     "PersonMemory",
     "Piece",
     "Progress",
     "Provider",
     "Question",
     "QuestionMessage",
+    "Released",
     "RememberedFact",
     "RememberedFacts",
     "Reserved",
     "Retried",
     "RetryRequest",
     "RetryResult",
+    "Route",
     "SearchLook",
     "SendLimits",
     "Sending",
@@ -270,6 +277,7 @@ __all__ = [
     "not_found",
     "opt_out",
     "outcome",
+    "outgoing",
     "outgrown",
     "park",
     "pause",
@@ -278,6 +286,7 @@ __all__ = [
     "reconciled",
     "refuse",
     "refuse_retry",
+    "release",
     "renew",
     "request_retry",
     "reserve",

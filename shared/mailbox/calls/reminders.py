@@ -54,12 +54,24 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMessage:
+    """A message that a program has the Boss write, when the quiet hours that held it back are over; `entry` is as an alarm's."""
+
+    id: str
+    entry: str
+    channel: Channel
+    event: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Alarms:
     """What one look has read, at `now_ms` of the server's clock; `unreadable` are the ids of records that it could make nothing of."""
 
     now_ms: int
     due: tuple[Alarm, ...]
     unreadable: tuple[str, ...] = ()
+    held: tuple[HeldMessage, ...] = ()
+    """Messages that quiet hours held back, whose time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +134,17 @@ def hold_back(firings: Sequence[Firing], read_ms: int, reason: Literal["removed"
 def read_alarms(raw: Any) -> Alarms:
     """The answer of a script: the time, and records."""
     now, records = raw
-    found, unreadable = [], []
+    found, held, unreadable = [], [], []
     for flat in records:
         record = dict(zip(flat[::2], flat[1::2], strict=True))
         try:
-            found.append(_alarm(record))
+            if record.get("kind") == "outgoing":
+                held.append(HeldMessage(record["id"], record["entry"], record["channel"], record["event"]))
+            else:
+                found.append(_alarm(record))
         except (KeyError, ValueError):
             unreadable.append(str(record.get("id", "")))
-    return Alarms(int(now), tuple(found), tuple(unreadable))
+    return Alarms(int(now), tuple(found), tuple(unreadable), tuple(held))
 
 
 def _alarm(record: Mapping[str, str]) -> Alarm:

@@ -23,7 +23,7 @@ local function erase_reply(id)
 end
 
 local function erase_message(id)
-  local record = redis.call('HMGET', msg_key(id), 'files', 'operation', 'request', 'doubted_by', 'user')
+  local record = redis.call('HMGET', msg_key(id), 'files', 'operation', 'request', 'doubted_by', 'user', 'key')
   if record[5] then users[record[5]] = true end
   out_of_inbox(conv, id)
   unindex_message(id)
@@ -33,6 +33,8 @@ local function erase_message(id)
     if record[i] then redis.call('ZREM', RETRIES, record[i]) end
   end
   if record[4] then redis.call('SREM', doubt_key(record[4]), id) end
+  if (record[6] or '') ~= '' then redis.call('DEL', K.idempotency .. record[6]) end
+  for _, set in ipairs({K.alarms, K.alarms_read}) do redis.call('ZREM', set, id) end
   redis.call('DEL', msg_key(id))
   redis.call('ZREM', K.parked, id)
   redis.call('ZREM', K.recent, id)

@@ -42,6 +42,7 @@ for pair in each_of(ways) do
     if redis.call('EXISTS', reply_key(reply)) == 0 then redis.call('LREM', K.owed .. pair, 0, reply) end
   end
 end
+redis.call('DEL', K.outgoing .. user)
 for _, index in ipairs({user, beside_index(user)}) do
   redis.call('ZREMRANGEBYSCORE', K.index .. index, '-inf', whole(at))
   drop_empty(index)

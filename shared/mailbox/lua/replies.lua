@@ -124,11 +124,12 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
 end
 
 -- The user will not get this reply: it is listed, once, for whoever sweeps next to tell them on their other channel. What tells of such a
--- loss is not, so that two dead channels do not tell of each other; that of any other notice is, and that of a reminder.
+-- loss is not, so that two dead channels do not tell of each other; that of any other notice is, and that of a reminder. What a program
+-- had us say is told to the program alone.
 local function not_reached(reply, t)
   local first = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
   local kind, notice = get(first, 'kind'), get(first, 'notice')
-  if (kind == 'notice' and notice == '') or kind == 'question' or get(first, 'elsewhere') == '1' then return end
+  if (kind == 'notice' and notice == '') or kind == 'question' or kind == 'outgoing' or get(first, 'elsewhere') == '1' then return end
   if kind == '' or kind == 'bridge' or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
   if notice ~= '' then redis.call('HSET', reply_key(reply), 'notice', notice) end
   redis.call('ZADD', K.untold, whole(t), reply)

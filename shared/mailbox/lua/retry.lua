@@ -56,6 +56,7 @@ else
   begin_anew(id, 'pending', '')
   release_turn(parked_turn, retention)
   local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder' or get(key, 'kind') == 'copy'
+    or get(key, 'kind') == 'outgoing'
   if by_code then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
 end
 end_request(operation, 'retried', '', t)

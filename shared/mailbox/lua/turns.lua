@@ -74,7 +74,7 @@ local function remember(conv, turn, retention)
   local key = K.history .. conv
   for _, id in ipairs(turn_messages(turn)) do
     local kind = get(msg_key(id), 'kind')
-    local by_us = kind == 'notice' or kind == 'reminder' or kind == 'question' or kind == 'approved' or kind == 'copy'
+    local by_us = kind == 'notice' or kind == 'reminder' or kind == 'question' or kind == 'approved' or kind == 'copy' or kind == 'outgoing'
     if not by_us then redis.call('RPUSH', key, 'm:' .. id) end
   end
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
@@ -141,10 +141,11 @@ local function finish_turn(conv, token, state, reason, retention, t)
   return 'lost'
 end
 
--- Whether a message is too old to be answered; a reminder says that it is late, or missed. It is never older by the clock that stands still in pauses than by the other one.
+-- Whether a message is too old to be answered; a reminder says that it is late, or missed, and what a program has us say has an end of its own. It is never older by the clock that stands still in pauses than by the other one.
 local function too_old(id, pair, oldest, t)
-  local since = number(msg_key(id), 'active_at')
-  return since > 0 and get(msg_key(id), 'kind') ~= 'reminder' and t - since > oldest and active(t, pair) - since > oldest
+  local since, kind = number(msg_key(id), 'active_at'), get(msg_key(id), 'kind')
+  if kind == 'outgoing' then return t >= number(msg_key(id), 'expires_at') end
+  return since > 0 and kind ~= 'reminder' and t - since > oldest and active(t, pair) - since > oldest
 end
 
 -- A turn without a step or a stored reply is formed anew next time: its messages wait in the inbox again. One with a step keeps its id and

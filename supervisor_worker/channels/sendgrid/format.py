@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.model.addresses import Address, EmailAddress
+from shared.model.addresses import Address
+from shared.model.channels import opening_event
 from shared.model.events import EmailReceived, Received, Response, SendEmailResponse
 from shared.model.folds import Fold
 from shared.model.text import clean
@@ -113,19 +114,7 @@ class EmailFormat:
 
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         """A mail that begins a thread: its id is the notice's own, so that an answer to it finds its conversation."""
-        boss, own = ends
-        if not (isinstance(boss, EmailAddress) and isinstance(own, EmailAddress)):
-            raise TypeError("not mail addresses")
-        return EmailReceived(
-            id=notice_id,
-            from_=own,
-            to=boss,
-            subject=subject,
-            body="",
-            user=user,
-            message_id=f"<{notice_id}@{boss.domain}>",
-            received_at=at,
-        )
+        return of(opening_event(ends, notice_id, user, subject, at))
 
 
 def of(event: Received) -> EmailReceived:

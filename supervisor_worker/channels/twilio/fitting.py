@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.model.sms_segments import ROOM, fits_gsm, size
 from shared.model.words import DEFAULT, said
 from supervisor_worker.channels import sentences
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.channels.twilio.look_alikes import without_look_alikes
 from supervisor_worker.channels.twilio.plain_text import VERBATIM, verbatim_marked
-from supervisor_worker.channels.twilio.segments import ROOM, fits_gsm, size
 
 DEFAULT_SEGMENTS: Final = 6
 _LOOKED_AHEAD: Final = 8

@@ -9,13 +9,14 @@ from typing import Final
 import phonenumbers
 
 from shared.model.addresses import Address, PhoneNumber
+from shared.model.channels import opening_event
 from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
+from shared.model.sms_segments import fits_gsm, size
 from shared.model.words import DEFAULT
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
 from supervisor_worker.channels.twilio.file_kinds import kind_of, picture_format
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, to_sms
-from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 SMS_LIMIT: Final = 1_600
 """UTF-16 units of one text (Twilio's limit): more than the segments that may be set hold."""
@@ -87,11 +88,7 @@ class SmsFormat:
 
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         """An empty text."""
-        del subject
-        boss, own = ends
-        if not (isinstance(boss, PhoneNumber) and isinstance(own, PhoneNumber)):
-            raise TypeError("not phone numbers")
-        return SmsReceived(id=notice_id, from_=own, to=boss, message="", user=user, provider_id="", received_at=at)
+        return of(opening_event(ends, notice_id, user, subject, at))
 
 
 def of(event: Received) -> SmsReceived:

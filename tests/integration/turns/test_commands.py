@@ -11,11 +11,11 @@ from redis import Redis
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import calls
+from shared.model.sms_segments import size
 from shared.model.users import LOCAL_USER, Users
 from shared.model.words import said
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
-from supervisor_worker.channels.twilio.segments import size
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TIMES, TurnEnvironment
 

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 from redis import Redis
 
 from shared.config.settings import Settings
+from shared.model.sms_segments import size
 from shared.model.words import said
 from supervisor_worker.assistant import prompt
 from supervisor_worker.assistant.tool_loop import UNKNOWN
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS
-from supervisor_worker.channels.twilio.segments import size
 from tests import payloads
 from tests.support.mail_html import MailHtml
 from tests.support.sandbox import SandboxProcess

@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 
 from shared.config.keyword_settings import WordSettings
+from shared.model.sms_segments import fits_gsm
 from supervisor_worker.assistant.tools.reminders import REMINDER_TOOLS
 from supervisor_worker.assistant.tools.tool import BadArguments, ToolContext
-from supervisor_worker.channels.twilio.segments import fits_gsm
 from tests.support.effects import ServerTime, run_effect
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")

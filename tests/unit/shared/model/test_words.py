@@ -11,8 +11,8 @@ import pytest
 from shared.config.keyword_settings import WordSettings
 from shared.model.commands import WORDS as COMMANDS
 from shared.model.sentences.languages import each_language
+from shared.model.sms_segments import fits_gsm, size
 from shared.model.words import DEFAULT, LANGUAGES, MONTHS, THEMES, WEEKDAYS, WORDS, date, date_and_time, from_when, said, weekday
-from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 LONG = {"help", "forwarded_failed", "forwarded_waits_share", "digest_before"}
 """What takes more than a segment in some language: the help, which a person asks for, and what goes by mail alone."""

@@ -7,9 +7,9 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from shared.model.heard import HearingFault
+from shared.model.sms_segments import size
 from shared.model.words import LANGUAGES, WORDS, said
 from supervisor_worker.assistant import notices
-from supervisor_worker.channels.twilio.segments import size
 
 NOW = datetime(2026, 12, 3, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"))  # a Thursday: the longest of all
 

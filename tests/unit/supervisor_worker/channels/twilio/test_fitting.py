@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
+from shared.model.sms_segments import fits_gsm, size
 from shared.model.words import said
 from supervisor_worker.channels.twilio.fitting import MAX_REST, characters, fit, in_small_alphabet, to_sms
 from supervisor_worker.channels.twilio.look_alikes import LOOK_ALIKES
-from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 CASES: Final = json.loads((Path(__file__).parents[4] / "cases" / "sms" / "sms-encoding.json").read_text(encoding="utf-8"))["cases"]
 URL: Final = "https://example.org/a.b?c=1. "
