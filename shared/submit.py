@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from redis.exceptions import DataError, RedisError, ResponseError
 
 from shared import mailbox
+from shared.config.settings import Settings
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, forwarding, wake_queue
 from shared.mailbox.call import Call
@@ -31,7 +33,7 @@ from shared.model.commands import command_of
 from shared.model.events import Keyword, Received
 from shared.model.outgoing import OutgoingMessage, quiet_spans
 from shared.model.threads import NO_NAMES, ThreadNames, of_reply
-from shared.model.users import User
+from shared.model.users import User, Users
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
 
@@ -93,7 +95,35 @@ def call_for(
     )
 
 
-def outgoing(runtime: Runtime, message: OutgoingMessage, *, waited: bool = False) -> Call[calls.Outgoing]:
+class Installation(Protocol):
+    """Who is known where, and by which settings; a `Runtime` is one."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        ...
+
+    @property
+    def users(self) -> Users:
+        """The people, as they are now."""
+        ...
+
+    @property
+    def identities(self) -> Identities:
+        """What makes ids. Raises as `Runtime.identities`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Writers:
+    """An installation as an operator's command has it."""
+
+    settings: Settings
+    users: Users
+    identities: Identities
+
+
+def outgoing(runtime: Installation, message: OutgoingMessage, *, waited: bool = False) -> Call[calls.Outgoing]:
     """The call that takes in what a program, or the operator, has the Boss write; StorageUnavailable as above.
 
     It goes to the person's entry as it is now: to the first of several numbers. `waited`: it has lain on disk.

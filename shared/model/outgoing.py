@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from shared.errors import BadInput
 from shared.model import codec
 from shared.model.addresses import Channel
+from shared.model.sms_segments import size
 from shared.model.users import User
 
 OPERATOR: Final = "operator"
@@ -18,6 +19,9 @@ PREFIX: Final = "m-api-"
 """Before the random part of such a message's id."""
 QUIET_DAYS: Final = 2
 """How many days ahead quiet hours are reckoned: who looks again reckons anew."""
+MAX_SUBJECT: Final = 200
+MAX_MAIL_BYTES: Final = 8_000
+"""So many always fit into a mail, as text and as HTML."""
 _MINUTES: Final = 60
 
 
@@ -76,6 +80,22 @@ class OutgoingMessage:
 def shown(text: str, source: str) -> str:
     """A text as the person is sent it: with the name of who says it before it, where that has one."""
     return f"[{source}] {text}" if source else text
+
+
+def fault_of(channel: Channel, text: str, subject: str, max_segments: int, source: str = "") -> str:
+    """Why a text cannot be sent as it is, as a sentence; "" where it can. Nothing is ever cut."""
+    if not text.strip():
+        return "the text is empty"
+    if channel == "sms":
+        if subject:
+            return "a text message has no subject"
+        segments = size(shown(text, source)).segments
+        return f"it takes {segments} segments, and a text may take {max_segments} (SMS_MAX_SEGMENTS)" if segments > max_segments else ""
+    if not subject.strip():
+        return "a mail needs a subject"
+    if len(subject) > MAX_SUBJECT or not subject.isprintable():
+        return f"a subject is one line of at most {MAX_SUBJECT} characters"
+    return f"a mail has at most {MAX_MAIL_BYTES} bytes" if len(text.encode("utf-8", "replace")) > MAX_MAIL_BYTES else ""
 
 
 def quiet_spans(user: User, now: datetime) -> tuple[tuple[int, int], ...]:

@@ -11,7 +11,7 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model.addresses import Address, Identities
 from shared.model.channels import CHANNELS
-from shared.model.users import User
+from shared.model.users import User, Users
 from shared.operations.errors import NotPossible
 from shared.operations.person_records import Whose
 from shared.registry import people_now
@@ -40,6 +40,11 @@ class People:
     @cached_property
     def _names(self) -> dict[str, str]:
         return {self.identities.user(user.id): user.username for user in self.users}
+
+    @cached_property
+    def all_users(self) -> Users:
+        """The users, to be looked up."""
+        return Users(self.users)
 
     def name_of(self, user: str) -> str:
         """The username of an id; "" for none, and for somebody who has left the users file."""

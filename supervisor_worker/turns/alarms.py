@@ -68,7 +68,8 @@ class AlarmRinger:
 
     async def _release(self, held: HeldMessage, now_ms: int) -> None:
         """The quiet hours may be over that hold a message back."""
-        user, route, quiet = self._entry(held.entry), NO_ROUTE, ()
+        user, route = self._entry(held.entry), NO_ROUTE
+        quiet: tuple[tuple[int, int], ...] = ()
         if user is not None:
             quiet = quiet_spans(user, datetime.fromtimestamp(now_ms / 1000, UTC))
             route = route_to(self._context.identities, user, held.channel, held.id, subject_of(held), now_ms / 1000)

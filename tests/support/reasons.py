@@ -18,7 +18,7 @@ PACKAGES = ("shared", "bridge", "webhook_api", "supervisor_worker")
 CALLS = "shared/mailbox/calls/turns.py"
 MAILBOX = "shared/mailbox/"
 SCRIPTS = ROOT / "shared" / "mailbox" / "lua"
-ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn|Outgoing\.refuse)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 NOTED = re.compile(r"'state', '(?:ignored|parked)', 'reason', ([\w']+)")
 LITERAL = re.compile(r"'([a-z_]+)'")
 
@@ -70,7 +70,7 @@ def _ends_of(code: str) -> Iterator[str]:
         words = [word.strip() for word in re.split(r",(?![^()]*\))", match[2])]
         if code[: match.start()].endswith("function "):
             continue
-        at = 3 if match[1] == "settle_message" else 2
+        at = {"settle_message": 3, "Outgoing.refuse": 0}.get(match[1], 2)
         if words[at] not in ("'answered'", "'handed_over'"):
             yield words[at + 1]
     for match in NOTED.finditer(code):

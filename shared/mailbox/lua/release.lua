@@ -14,7 +14,8 @@ if read_at > t or number(key, 'due') > t then
   redis.call('ZREM', ALARMS_READ, id)
   return 'again'
 end
-local reason = pair == '' and 'address_removed' or number(key, 'expires_at') <= t and 'expired' or opted_out(pair) and 'opted_out' or ''
+local expires = number(key, 'expires_at')
+local reason = pair == '' and 'address_removed' or expires <= t and 'expired' or opted_out(pair) and 'opted_out' or ''
 if reason ~= '' then
   Outgoing.refuse(id, reason, kept, t)
   return reason

@@ -18,7 +18,7 @@ ROUTE: Final = Route(received("m-api-1", "text"), C, "s-1", PAIR)
 
 def message(name: str = "m-api-1", **more: Any) -> OutgoingMessage:
     """A text that ends in a day."""
-    given = {"user": "user", "channel": "sms", "text": "the door is open", "expires_ms": START + DAY, "token": "t-1"} | more
+    given: dict[str, Any] = {"user": "user", "channel": "sms", "text": "the door is open", "expires_ms": START + DAY, "token": "t-1"} | more
     return OutgoingMessage(id=name, **given)
 
 

@@ -30,8 +30,8 @@ def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterat
 def write(environment: TurnEnvironment, text: str = "The door is open.", **more: Any) -> str:
     """Have it written; its id."""
     name = f"m-api-{time.time_ns()}"
-    given = {"channel": "sms", "expires_ms": int(time.time() * 1000) + 60_000, "token": "t-1", "source": "door"} | more
-    outcome = environment.mailbox.run(submit.outgoing(environment, OutgoingMessage(id=name, user="user", text=text, **given)))  # type: ignore[arg-type] # what it reads of a runtime
+    given: dict[str, Any] = {"channel": "sms", "expires_ms": int(time.time() * 1000) + 60_000, "token": "t-1", "source": "door"} | more
+    outcome = environment.mailbox.run(submit.outgoing(environment, OutgoingMessage(id=name, user="user", text=text, **given)))
     assert outcome.outcome == "accepted"
     return name
 
