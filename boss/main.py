@@ -37,6 +37,7 @@ SECTIONS: Final = {
         "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
         "resume": ("pause:resume", "End a pause: answer and send again."),
         "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
+        "api": ("api:api", "The tokens by which programs may have the Boss write."),
         "send": ("send:send", "Have the Boss write to a person: a text or a mail."),
         "users": ("people:users", "The people: add, edit, list, remove; export or erase what is kept of one."),
         "approvals": ("approvals:approvals", "What waits for a yes, and what was said always to: list, show, withdraw, revoke."),

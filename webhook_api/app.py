@@ -21,6 +21,7 @@ from shared.observability.redaction import error_location
 from shared.runtime import Runtime
 from shared.security.password import DelaySlots, PasswordVerifier
 from shared.storage.clock_skew import ClockWatch
+from webhook_api.api.routes import Api, routes
 from webhook_api.email.arrived import ArrivedMail
 from webhook_api.email.event_routes import MAX_BATCH_BYTES, receive_events
 from webhook_api.email.inbound_routes import MAX_MAIL_BYTES, receive_mail
@@ -73,6 +74,8 @@ def create_app(runtime: Runtime) -> MinimalFlask:
         _post(app, path, limit, _refuse_unused if _channel_of(path) in unused else handler)
     for channel in unused:
         log.info("No user has this channel, and it has no credentials: its webhooks answer 404.", action="channel_unused", channel=channel)
+    for path, (method, view) in routes(Api(intake, slots)).items():
+        app.add_url_rule(path, path, view, methods=[method])
     app.add_url_rule("/livez", "livez", health.livez)
     app.add_url_rule("/readyz", "readyz", lambda: health.readyz(intake, clock))
     page, console = metrics.MetricsPage(intake), PasswordVerifier(runtime.settings.console_password.get_secret_value(), slots)

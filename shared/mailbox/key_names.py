@@ -138,6 +138,7 @@ NAMES: Final = {
     "approval": KeyName("approval:", "approval"),
     "code": KeyName("code:", "user", stays="for a day no other question has it: a late yes is not another question's"),
     # The API
+    "api_tokens": KeyName("api:tokens"),
     "idempotency": KeyName("api:key:", "idempotency"),
     # Money
     "reserved": KeyName("reserved"),

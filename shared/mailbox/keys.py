@@ -75,6 +75,8 @@ REGISTRY_STATE: Final = key("registry_state")
 """A hash: the registry's version, which each change raises."""
 PEOPLE: Final = key("people")
 """A hash: the id of each user's person, by the id of their entry."""
+API_TOKENS: Final = key("api_tokens")
+"""A hash: the tokens by which programs may have the Boss write, as JSON, by their ids."""
 HOSTS: Final = key("hosts")
 """A hash: of each web host up to when it has dropped what was erased, when it was heard last (ms), and its name."""
 REGISTRY_COPIES: Final = key("registry_copies")

@@ -96,7 +96,15 @@ class ErasedOnDisk:
         event = codec.decode(value["event"]) if "event" in value else None
         if isinstance(event, Received):
             return self._message(path, event, written)
+        if ours := value.get("outgoing"):
+            return self._outgoing(path, ours)
         return self._of_address(path, value, written)
+
+    def _outgoing(self, path: Path, ours: Any) -> ErasedFile | None:
+        """What a program has the Boss write to an erased person."""
+        if not self._was_erased(self.identities.user(ours["user"]), float(ours["received_at"])):
+            return None
+        return ErasedFile(path, ErasedMessage(ours["id"], CHANNELS[ours["channel"]].known_days * DAY_MS))
 
     def _of_address(self, path: Path, value: Any, written: float) -> ErasedFile | None:
         """A message of an erased person's address: one that is not answered, or that was not judged yet.

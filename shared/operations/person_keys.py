@@ -116,7 +116,7 @@ MEMBERS: Final[Mapping[str, Callable[[PersonIds], Ids]]] = {
 NOBODYS: Final = {
     "schema", "salt", "counts", "heard", "probe", "barrier", "looked", "wait", "processes", "standby", "reconcile", "reconcile_turn",
     "reconcile_since", "reconcile_next", "mcp_accepted", "mcp_newest", "mcp_logins", "mcp_renewal", "warned", "refused", "ignored",
-    "indexing", "numbers", "near", "hosts", "registry_state", "registry_change", "registry_copies",
+    "indexing", "numbers", "near", "hosts", "registry_state", "registry_change", "registry_copies", "api_tokens",
 }  # fmt: skip
 """Names of the installation's own: figures, ids of processes, Boss numbers."""
 

@@ -128,8 +128,10 @@ class PasswordVerifier:
         slots: DelaySlots | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        throttled: ThrottledSecret | None = None,
     ) -> None:
-        self._secret = ThrottledSecret(secret, clock())
+        """`throttled` stands for several secrets, in the place of `secret`."""
+        self._secret = throttled or ThrottledSecret(secret, clock())
         self._slots = slots or DelaySlots()
         self._clock, self._sleep = clock, sleep
 

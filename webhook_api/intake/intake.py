@@ -28,6 +28,7 @@ from shared.mailbox import calls, keys
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.model.files import File
+from shared.model.outgoing import OutgoingMessage
 from shared.observability import logs
 from shared.process import blocking
 from shared.runtime import Runtime
@@ -40,6 +41,7 @@ from webhook_api.intake.records import ArrivedMessage, IgnoredMessage, JudgedMes
 from webhook_api.intake.replay import Replayer
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import UnreplicatedCopies
+from webhook_api.intake.writing import Writing
 
 BEHIND_SECONDS: Final = 0.2
 """How long a request waits behind a backlog that Redis is accepting, before it goes to disk as well."""
@@ -56,7 +58,7 @@ LOGGED_SECONDS: Final = 60.0
 WRITE_CHECK_MS: Final = 1000
 log = logs.logger(__name__)
 
-StoredRecord = Judging | JudgedMessage | Reports
+StoredRecord = Judging | Writing | JudgedMessage | Reports
 
 
 class SpoolState(TypedDict):
@@ -140,6 +142,12 @@ class Intake:
         """Record a message that is not answered: its id and the reason, no text, no job."""
         self._store_or_spool(ignored)
 
+    def write(self, message: OutgoingMessage) -> calls.Outgoing | None:
+        """Take in what a program has the Boss write: the script's word; None for what waits on disk."""
+        record = Writing(message)
+        self._store_or_spool(record)
+        return record.answer
+
     def report(self, reports: Reports) -> None:
         """Record what became of replies."""
         if reports:
@@ -179,7 +187,7 @@ class Intake:
         if self._availability.full and _is_redelivered(record):
             raise StorageFull(StorageFull.code)
         self._sequencer.to_disk(ticket)
-        spooled = record.spooled if isinstance(record, Judging) else record
+        spooled = record.spooled if isinstance(record, Judging) else record.message if isinstance(record, Writing) else record
         if isinstance(spooled, UnjudgedMessage) and not self._spool.has_room_for_strangers():
             raise StorageUnavailable("no_room")
         self._spool.write(ticket, records.encode(spooled))
@@ -213,7 +221,8 @@ class Intake:
         self._availability.restored()
         self._last_unreplicated = not replicated
         if not replicated:
-            blocking.in_thread(self._unreplicated.write, ticket, record.record if isinstance(record, Judging) else record)
+            kept = record.record if isinstance(record, Judging) else record.message if isinstance(record, Writing) else record
+            blocking.in_thread(self._unreplicated.write, ticket, kept)
         return True
 
     def _send(self, record: StoredRecord) -> bool:
@@ -223,6 +232,8 @@ class Intake:
         """
         if isinstance(record, Judging):
             return self._send_judged(record)
+        if isinstance(record, Writing):
+            return record.send(self.runtime)
         batch = records.to_calls(record, self.runtime)
         if len(batch) == 1:
             return submit.run(self.runtime, batch[0]).replicated
@@ -305,7 +316,9 @@ class RefusalLedger:
 
 
 def _is_redelivered(record: StoredRecord) -> bool:
-    """Whether the provider sends a message again, for days, when it gets no 2xx."""
+    """Whether whoever sent it sends it again when they get no 2xx, a provider for days."""
+    if isinstance(record, Writing):
+        return True
     if isinstance(record, Judging):
         return record.redelivered and CHANNELS[record.channel].redelivers
     return isinstance(record, ReceivedMessage) and CHANNELS[record.event.channel].redelivers

@@ -19,7 +19,7 @@ from shared.mailbox.calls import Accepted
 from shared.model.addresses import Channel
 from shared.runtime import Runtime
 from webhook_api.intake import records
-from webhook_api.intake.records import ArrivedMessage, IgnoredMessage, JudgedMessage, ReadArrived, Reports, SpoolRecord, UnjudgedMessage
+from webhook_api.intake.records import ArrivedMessage, IgnoredMessage, JudgedMessage, ReadArrived, ReadyRecord, SpoolRecord, UnjudgedMessage
 
 ArrivedReaders = Mapping[Channel, ReadArrived]
 MAX_JUDGEMENTS: Final = 5
@@ -69,7 +69,7 @@ def learn(runtime: Runtime) -> None:
         runtime.people.refresh()
 
 
-def judged_now(record: SpoolRecord, runtime: Runtime, readers: ArrivedReaders) -> JudgedMessage | Reports:
+def judged_now(record: SpoolRecord, runtime: Runtime, readers: ArrivedReaders) -> ReadyRecord:
     """A record of the spool, and by who is known now, if it was not judged before. Raises BadInput for one that cannot be read."""
     if not isinstance(record, UnjudgedMessage):
         return record

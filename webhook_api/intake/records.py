@@ -21,9 +21,11 @@ from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.delivery_reports import Opt, State
 from shared.model.events import Keyword, Received
+from shared.model.outgoing import OutgoingMessage
 from shared.model.threads import ThreadNames
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
+from webhook_api.intake import writing
 
 MAX_CALLS: Final = 64
 """Calls in one MULTI: they take a hundredth of a second of Redis's time, a fraction of the timeout for its answer."""
@@ -112,7 +114,9 @@ class UnjudgedMessage:
     fields: Mapping[str, Any] = field(repr=False)
 
 
-SpoolRecord = JudgedMessage | UnjudgedMessage | Reports
+ReadyRecord = JudgedMessage | OutgoingMessage | Reports
+"""What needs no judging any more."""
+SpoolRecord = ReadyRecord | UnjudgedMessage
 
 
 def message_call(record: JudgedMessage, runtime: Runtime, *, users: int = ANY_VERSION, waited: bool = False) -> Call[Accepted]:
@@ -135,8 +139,10 @@ def report_calls(reports: Reports, runtime: Runtime) -> list[Call[Any]]:
     return [_status_call(report, submit.thread_of(runtime, report.header), retention_ms) for report in reports]
 
 
-def to_calls(record: JudgedMessage | Reports, runtime: Runtime, *, waited: bool = False) -> list[Call[Any]]:
+def to_calls(record: ReadyRecord, runtime: Runtime, *, waited: bool = False) -> list[Call[Any]]:
     """The calls that store a record; `waited` and StorageUnavailable as above."""
+    if isinstance(record, OutgoingMessage):
+        return [submit.outgoing(runtime, record, waited=waited)]
     return report_calls(record, runtime) if isinstance(record, tuple) else [message_call(record, runtime, waited=waited)]
 
 
@@ -167,6 +173,8 @@ def encode(record: SpoolRecord) -> bytes:
         # Whoever is erased is known by it (`erased_files`).
         sender = str(record.fields.get("sender") or "")
         fields = {"kind": "unjudged", "channel": record.channel, "sender": sender, "message": dict(record.fields)}
+    elif isinstance(record, OutgoingMessage):
+        fields = {"kind": "outgoing", "outgoing": writing.spelled(record)}
     else:
         rows = [_row(report) for report in record]
         fields = {"kind": "status", "reports": rows}
@@ -244,4 +252,5 @@ _WHOSE: Final = ("sender", "recipient", "provider_id", "header", "who")
 """Records of an older version have the last one alone."""
 _READERS: Final[dict[str, Callable[[dict[str, Any]], SpoolRecord]]] = {
     "accept": _message, "ignore": _ignored, "unjudged": _unjudged, "status": _reports,
+    "outgoing": lambda value: writing.read(value["outgoing"]),
 }  # fmt: skip

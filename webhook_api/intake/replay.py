@@ -28,7 +28,7 @@ from webhook_api.intake.availability import Availability
 from webhook_api.intake.erasures import ErasureLook
 from webhook_api.intake.judging import ArrivedReaders, judged_now, learn
 from webhook_api.intake.ordering import Sequencer
-from webhook_api.intake.records import JudgedMessage, Reports, SpoolRecord, UnjudgedMessage
+from webhook_api.intake.records import ReadyRecord, SpoolRecord, UnjudgedMessage
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import UnreplicatedCopies
 
@@ -51,7 +51,7 @@ class LoadedRecord:
     """A record with the calls that store it. `unjudged`: it is on disk as it came."""
 
     file: SpoolFile
-    record: JudgedMessage | Reports
+    record: ReadyRecord
     unjudged: bool
     calls: Sequence[Call[Any]]
 

@@ -23,7 +23,7 @@ from shared.runtime import Runtime
 from shared.spool_layout import SpoolFile, SpoolListing
 from webhook_api.intake import records
 from webhook_api.intake.judging import ArrivedReaders, judged_now
-from webhook_api.intake.records import JudgedMessage, Reports
+from webhook_api.intake.records import ReadyRecord
 from webhook_api.intake.spool import NEW_DRAFT_SECONDS, Spool
 
 MAX_COPIES: Final = 10_000
@@ -49,7 +49,7 @@ class UnreplicatedCopies:
         self._seen: dict[str, float] = {}  # the first copies and the drafts, and since when this process knows them
         self.count = self._bytes = 0
 
-    def write(self, ticket: int, record: JudgedMessage | Reports) -> None:
+    def write(self, ticket: int, record: ReadyRecord) -> None:
         """Put a record on disk. Raises StorageUnavailable: no room, or a disk error."""
         content = records.encode(record)
         size = SpoolFile(ticket, len(content)).disk_bytes
@@ -122,7 +122,7 @@ class UnreplicatedCopies:
         log.info("A replica has what was insured.", action="insurance_over", entries=len(loaded))
         return True
 
-    def _read(self, file: SpoolFile) -> JudgedMessage | Reports | None:
+    def _read(self, file: SpoolFile) -> ReadyRecord | None:
         try:
             return judged_now(records.decode((self._directory / file.name).read_bytes()), self._runtime, self._readers)
         except FileNotFoundError:

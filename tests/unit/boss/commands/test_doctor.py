@@ -26,7 +26,7 @@ DOWN = [
 ]
 RUNS = ["setup", "redis", "standby", "bridge", "worker", "sandbox", "ready", "tail", "pause", "resume", "chat", "dashboard", "config show",
     "messages list", "messages parked", "messages reconcile", "check bridge", "simulate sms hello",
-    "opt-in --user ada", "users erase ada", "mcp list", "approvals list", "spending", "send ada hello"]  # fmt: skip
+    "opt-in --user ada", "users erase ada", "mcp list", "approvals list", "spending", "send ada hello", "api token list"]  # fmt: skip
 
 
 def names(findings: list[Finding]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The API: programs have the Boss write, and ask what became of it."""
