@@ -230,6 +230,17 @@ class PeopleDirectory:
                 log.info("The people whom this process knows have changed.", action="users_changed", users=len(self.users.all))
             return changed
 
+    @property
+    def file_is_new(self) -> bool:
+        """Whether the users file is another one than was read last."""
+        return self._file.is_new
+
+    def refresh_file(self) -> None:
+        """Take in a users file that has changed, without asking Redis."""
+        with self._lock:
+            if self._file.changed():
+                self.users.replace(self._known(), self._registry.version)
+
     def _confirm(self) -> None:
         """Say which version this host's copy has: who was taken away stands in an older one. Raises RedisError."""
         version, directory = self._registry.version, self._settings.boss_data_dir
@@ -266,8 +277,13 @@ class _FileState:
         self.users, self.entries = declared_people(settings)
         self._stamp = self._stat()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it is another one now than was read last."""
+        return self._stat() != self._stamp
+
     def changed(self) -> bool:
-        """Whether it is another one now, and without fault."""
+        """Read it where it is another one now; whether so, and without fault."""
         stamp = self._stat()
         if self._path is None or stamp == self._stamp:
             return False

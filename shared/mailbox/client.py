@@ -251,6 +251,12 @@ class AsyncMailbox:
         records = await self._records("reply", reply_ids)
         return [reply_from(record) if record.get("id") else None for record in records]
 
+    async def first_message(self, turn: str) -> Message | None:
+        """The first message of a turn; None once either expired."""
+        (names,) = await self._together([("HGET", keys.record("turn", turn), "messages")])
+        first = codec.loads(names)[:1] if names else []
+        return (await self.messages(first))[0] if first else None
+
     async def listed(self, name: str, limit: int, skip: int = 0) -> list[str]:
         """The ids of the newest messages of an index (`calls/indexes.py`), newest first, without the `skip` newest."""
         (found,) = await self._together([("ZREVRANGE", keys.index(name), skip, skip + limit - 1)])

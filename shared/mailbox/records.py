@@ -247,6 +247,11 @@ class Turn:
         """The id of the turn's one reply."""
         return reply_id_of(self.id)
 
+    @property
+    def events(self) -> list[Received]:
+        """What its messages say, without those whose text is gone."""
+        return [message.event for message in self.messages if message.event is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:

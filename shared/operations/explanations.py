@@ -68,7 +68,9 @@ IGNORED: Final[dict[str, Explanation]] = {
     "day_limited": Explanation(
         "Its sender had started as many turns with that Boss as a day has (PAIR_TURNS_PER_DAY); the sender was told once."
     ),
-    "address_removed": Explanation("Its sender's entry has left the users file, or another has that address: nothing more is sent to it."),
+    "address_removed": Explanation(
+        "Its address is not its person's any more: nothing is sent there, and they were told on their other channel."
+    ),
     "echo": Explanation(
         "What we said came back, or both sides repeated themselves, as robots do; it is kept and shown later. "
         "A person need only write something else, or wait ten minutes."

@@ -25,11 +25,13 @@ TEXT_LOST: Final = "text_lost"
 MAIL_LOST: Final = "mail_lost"
 TEXT_UNTOLD: Final = "text_untold"
 MAIL_UNTOLD: Final = "mail_untold"
+ADDRESS_CHANGED: Final = "address_changed"
+"""Of a message that is not answered where it came from, or a reply that did not go there: the address is not its person's any more."""
 _LOST, _UNTOLD = "_lost", "_untold"
 
 NOTICES: Final = (
     "rate_limited", "day_limited", "echo", "outage", GENERAL, "unreadable", "waits_day", "waits_share", "too_long", TEXT_LOST, MAIL_LOST,
-    TEXT_UNTOLD, MAIL_UNTOLD, "copy_text_lost", "copy_mail_lost", "declined",
+    TEXT_UNTOLD, MAIL_UNTOLD, "copy_text_lost", "copy_mail_lost", "declined", ADDRESS_CHANGED,
 )  # fmt: skip
 """The codes; each is the name of its sentence."""
 _FAULTS: Final[tuple[HearingFault, ...]] = get_args(HearingFault)
@@ -58,14 +60,16 @@ def lost(kind: str, *, notice: bool, copy: bool = False) -> str:
     return f"copy_{kind}{_LOST}" if copy else kind + (_UNTOLD if notice else _LOST)
 
 
-def lost_subject(kind: str, language: str) -> str:
-    """The subject of such a notice by mail, which begins a thread of its own."""
+def elsewhere_subject(kind: str, language: str, *, changed: bool) -> str:
+    """The subject of such a notice by mail, which begins a thread of its own. `changed`: the address is not the person's any more."""
+    if changed:
+        return said("address_changed_subject", language)
     return said("text_lost_subject" if kind == "text" else "mail_lost_subject", language)
 
 
 def is_elsewhere(code: str) -> bool:
-    """Whether a notice is about a reply on another channel."""
-    return code.endswith((_LOST, _UNTOLD))
+    """Whether a notice is about what was said elsewhere."""
+    return code == ADDRESS_CHANGED or code.endswith((_LOST, _UNTOLD))
 
 
 def notice(code: str, until: datetime, language: str) -> str:

@@ -98,6 +98,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             mcp=mcp,
             process=process,
             prices=runtime.prices,
+            people=runtime.people,
         )
         yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting, mcp)
 

@@ -18,6 +18,7 @@ from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.prices import PriceTable
 from shared.model.users import OfUsers, Users
+from shared.registry import PeopleDirectory
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.costs import Costs
 from supervisor_worker.assistant.history import BYTES_A_TOKEN, MOST
@@ -49,7 +50,8 @@ class TurnContext:
 
     `stopping` is set when the process was told to end: nothing is claimed and no request begins after it. `in_flight` holds the tasks of
     attempts that a message provider may have received and that are not recorded yet. `process` is the name of this process's heartbeat
-    (`Liveness.name`); "" for a process without one, whose leases are judged by their end alone.
+    (`Liveness.name`); "" for a process without one, whose leases are judged by their end alone. `people` keeps `users` up to
+    date; None where they never change.
     """
 
     settings: Settings
@@ -66,6 +68,17 @@ class TurnContext:
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
     prices: PriceTable = field(default_factory=shipped)
+    people: PeopleDirectory | None = None
+
+    async def look_at_users_file(self) -> None:
+        """Take in the users file where it has changed: what is sent is judged by the people whom it has now."""
+        if self.people is not None and self.people.file_is_new:
+            await asyncio.to_thread(self.people.refresh_file)
+
+    async def learn(self) -> None:
+        """Take in what has changed of the people who are known. Raises RedisError."""
+        if self.people is not None:
+            await asyncio.to_thread(self.people.refresh)
 
     @cached_property
     def costs(self) -> Costs:

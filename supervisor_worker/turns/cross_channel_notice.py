@@ -4,22 +4,25 @@ A delivery report, or a final refusal, puts the reply on a list, once (`replies.
 removes a reply from it and appends the notice in the same step. So the user is told once, however often the report comes and whichever
 process is killed. The notice is sent, waits for a pause or is stopped by an opt-out like every other message.
 
-The users file says who the user is, by both addresses of the reply; nothing that was received decides it. The notice repeats nothing of
-the reply; a reminder's text goes to the other channel.
+The user is who the reply was for, by their id, wherever its address is now: nothing that was received decides it. A message that is not
+answered because its address is not its user's any more is told of in the same way. The notice repeats nothing of either; a reminder's text
+goes to the other channel.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from redis.exceptions import RedisError
 
-from shared.mailbox import calls
+from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.call import Call
-from shared.mailbox.records import Reply
+from shared.mailbox.records import turn_id_of
 from shared.mailbox.wake_queue import job
+from shared.model.addresses import Address, Channel
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.users import User
@@ -47,13 +50,27 @@ async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
         LOG.info("A reply did not reach its user", action="elsewhere", reply=reply_id, outcome=outcome)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What did not reach its user: a reply, or a message that has none because its address is not its user's any more.
+
+    `boss` and `own` are the ends of `channel` that it was for; `code` is the notice's where these are still the user's.
+    """
+
+    user: str
+    channel: Channel
+    boss: Address
+    own: Address
+    code: str
+    rings: bool
+
+
 async def _call(reply_id: str, context: TurnContext) -> Call[str]:
-    reply = await context.mailbox.reply(reply_id)
-    if reply is None:
+    lost = await _lost(reply_id, context.mailbox)
+    if lost is None:
         return calls.no_cross_channel_notice(reply_id, "expired")
-    user, event = _user(reply, context), None
-    if user is not None:
-        event = _event(user, reply)
+    user = context.users.with_id(lost.user)
+    event = _event(user, lost, _name(reply_id), context) if user else None
     if user is None or event is None:
         return calls.no_cross_channel_notice(reply_id, "no_other_channel")
     identities = context.identities
@@ -65,26 +82,45 @@ async def _call(reply_id: str, context: TurnContext) -> Call[str]:
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.id),
-        code=notices.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice), copy=reply.answers == "copy"),
+        code=lost.code if _is_theirs(user, lost, context) else notices.ADDRESS_CHANGED,
         wake=job(conversation, event.channel),
     )
 
 
-def _user(reply: Reply, context: TurnContext) -> User | None:
-    """Whom the reply was for, by the present users file: a number that has changed hands is another user's, or a stranger's."""
-    command = reply.command
-    return context.users.find(command.channel, command.from_, command.to)
+async def _lost(reply_id: str, mailbox: AsyncMailbox) -> _Lost | None:
+    """The reply of that id, or the message to which there is none; None where neither is known any more."""
+    reply = await mailbox.reply(reply_id)
+    if reply is not None:
+        command, kind = reply.command, CHANNELS[reply.command.channel].kind
+        code = notices.lost(kind, notice=bool(reply.notice), copy=reply.answers == "copy")
+        return _Lost(command.user, command.channel, command.from_, command.to, code, rings=reply.answers == "reminder")
+    message = await mailbox.first_message(turn_id_of(reply_id))
+    if message is None or message.event is None:
+        return None
+    event = message.event
+    return _Lost(event.user, event.channel, event.to, event.from_, notices.ADDRESS_CHANGED, rings=message.kind == "reminder")
 
 
-def _event(user: User, reply: Reply) -> Received | None:
-    """The event that the notice answers, on the user's first other channel; None where they have none."""
-    if reply.answers == "reminder":  # it goes there as it was
+def _is_theirs(user: User, lost: _Lost, context: TurnContext) -> bool:
+    found = context.users.find(lost.channel, lost.boss, lost.own)
+    return found is not None and found.id == user.id
+
+
+def _event(user: User, lost: _Lost, name: str, context: TurnContext) -> Received | None:
+    """The event that the notice answers, on the user's first other channel; None where they have none.
+
+    Where the address is not theirs any more their new one on the same channel counts as another one, for a reminder as the first.
+    """
+    others = [channel for channel in CHANNELS if channel != lost.channel]
+    changed = not _is_theirs(user, lost, context)
+    same = [lost.channel] if changed else []
+    if lost.rings:  # it goes there as it was
         subject = said("reminder_subject", user.language)
     else:
-        subject = notices.lost_subject(CHANNELS[reply.command.channel].kind, user.language)
-    for channel in CHANNELS:
-        if channel != reply.command.channel and (ends := user.ends(channel)):
-            return FORMATS[channel].notice_event(ends, _name(reply.id), user.id, subject, time.time())
+        subject = notices.elsewhere_subject(CHANNELS[lost.channel].kind, user.language, changed=changed)
+    for channel in (*same, *others) if lost.rings else (*others, *same):
+        if not user.bridge_only and (ends := user.ends(channel)):
+            return FORMATS[channel].notice_event(ends, name, user.id, subject, time.time())
     return None
 
 

@@ -1,5 +1,6 @@
 """The delivery of one reply: a send permit, one request, its recorded outcome, and a look-up before a repetition.
 
+Before each permit it is judged whether the address is still its person's, and the script compares the registry's version by which it was.
 The verdict of `sending`, the script that gives the permit, decides what comes next::
 
     sending ── ok ──────▶ request ── accepted ──▶ recorded, and the turn finished with it
@@ -7,6 +8,7 @@ The verdict of `sending`, the script that gives the permit, decides what comes n
        │                     └────── no answer ─▶ the attempt stays pending ─┐
        ├─ look_up ◀──────────────────────────────────────────────────────────┘   see `attempt_lookup`
        ├─ short ──▶ renew the lease once, ask again
+       ├─ users ──▶ take in who is known now, judge whose the address is, ask again
        ├─ not_replicated ─▶ recorded as refused, a ProviderUnavailable
        ├─ unknown ▶ look for a proof that no attempt was accepted: with it ask again, without it the turn parks
        ├─ too_old, no_pair ─▶ the turn parks
@@ -25,6 +27,7 @@ copy is also the last one. It would be wasted on a provider that is still away, 
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
@@ -68,19 +71,20 @@ class NotReplicated(ProviderUnavailable):
 class Delivery:
     """The delivery of one reply.
 
-    `expired` says whether an outage has lasted too long to try again, `tried` whether the reply had attempts before; `wake` is the next
-    job, in case messages remain.
+    `expired` says whether an outage has lasted too long to try again, `tried` whether the reply had attempts before, `theirs` whether its
+    address is its person's by who is known now; `wake` is the next job, in case messages remain.
     """
 
     def __init__(
-        self, context: TurnContext, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool], tried: bool = False,
-        wake: Wake = (),
+        self, context: TurnContext, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool],
+        theirs: Callable[[], bool], tried: bool = False, wake: Wake = (),
     ) -> None:  # fmt: skip
         self._context = context
         self._lease = lease
         self._reply_id = reply_id
         self.command = self._sent = command
         self._expired = expired
+        self._theirs = theirs
         self._had_attempts = tried
         self._wake = wake
         self._channel = command.channel
@@ -115,6 +119,9 @@ class Delivery:
         verdict = await self._shielded_attempt() if await self._check_before_repeat() else DeliveryResult("no_budget")
         if isinstance(verdict, DeliveryResult):
             return verdict if verdict.outcome != "no_budget" else await self._without_budget()
+        if verdict.outcome == "users":  # somebody was added, changed or removed: another permit is asked for after another judgement
+            await self._context.learn()
+            return None
         if verdict.outcome == "short" and not self._renewed:  # the lease ends before a request could: renew it, but only once a delivery
             self._renewed = True
             return None if await self._lease.renew() else DeliveryResult("lease_lost")
@@ -212,11 +219,15 @@ class Delivery:
         The answer is a verdict, or how the delivery ended. Without a permit the verdict is the script's own. After a request it says in
         the same words what comes next: `look_up` when there was no answer, `sent` when an earlier attempt was accepted after all.
         """
+        users = await self._judged()
+        if users is None:
+            return DeliveryResult("removed")
         if self._had_attempts and not self._budget.take():
             return DeliveryResult("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
         asked = elapsed()  # before the question: a permit's age counts from the earliest time at which it may have been given
-        verdict = await (self._store(self._unstored_reply, attempt_id) if self._unstored_reply else self._ask_permit(attempt_id))
+        new = self._unstored_reply
+        verdict = await (self._store(new, attempt_id, users) if new else self._ask_permit(attempt_id, users))
         if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "not_replicated") or verdict.attempt is None:
             if self._had_attempts:
                 self._budget.give_back()
@@ -255,15 +266,23 @@ class Delivery:
         await self._record(attempt.id, "unknown", code=code)
         return Sending("look_up", attempt)
 
-    async def _ask_permit(self, attempt_id: str) -> Sending:
-        call = calls.sending(self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, wake=self._wake)
+    async def _judged(self) -> int | None:
+        """The version of the registry by which the reply's address is its person's, and the users file says so; None where it is not."""
+        await self._context.look_at_users_file()
+        users = self._context.users.version  # before the judgement: whatever that misses raises the version
+        return users if self._theirs() else None
+
+    async def _ask_permit(self, attempt_id: str, users: int) -> Sending:
+        call = calls.sending(
+            self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, users=users, wake=self._wake
+        )  # fmt: skip
         return await self._context.mailbox.run(call)
 
-    async def _store(self, new: PendingReply, attempt_id: str) -> Sending | DeliveryResult:
+    async def _store(self, new: PendingReply, attempt_id: str, users: int) -> Sending | DeliveryResult:
         """Store the reply, and ask for a permit in the same step unless the process is to end."""
         call = calls.store_reply(
             self._lease.conversation, self._lease.token, new.turn, self.command, limits=self._limits,
-            attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled,
+            attempt="" if self._ending() else attempt_id, users=users, figures=new.figures, settled=new.settled,
             answers=new.answers, thread=self._context.identities.thread(self.command.thread), question=new.question,
             approval=new.approval, answer=new.answer, wake=self._wake,
         )  # fmt: skip
@@ -294,8 +313,14 @@ class Delivery:
             for _ in range(MAX_PERMITS):
                 if elapsed() - asked < self._context.permit_ms / 1000:
                     return True
-                asked = elapsed()
-                if (await self._ask_permit(attempt_id)).outcome != "ok":
+                asked, users = elapsed(), await self._judged()
+                if users is None:
+                    return False
+                verdict = await self._ask_permit(attempt_id, users)
+                if verdict.outcome == "users":
+                    asked = -math.inf  # no permit, until it is asked for by who is known now
+                    await self._context.learn()
+                elif verdict.outcome != "ok":
                     return False
             return False
 

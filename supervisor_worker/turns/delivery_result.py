@@ -25,13 +25,15 @@ class DeliveryResult:
     - `absent`: every attempt is known not to have been accepted, and no further attempt is allowed.
     - `unknown`: the reply may have been accepted, and is not to be repeated.
     - `too_old`: a message of the turn is too old to be answered.
+    - `removed`: the reply's address is not its person's any more.
     - `no_pair`: nobody knows the reply's pair of addresses, so an opt-out could not be seen.
     - `handed_over`: the reply was not stored, because a message of its turn is answered over the bridge.
     """
 
     outcome: Literal[
-        "sent", "closed", "lease_lost", "permit_lost", "wait", "no_budget", "absent", "too_old", "unknown", "no_pair", "handed_over"
-    ]
+        "sent", "closed", "lease_lost", "permit_lost", "wait", "no_budget", "absent", "too_old", "unknown", "removed", "no_pair",
+        "handed_over",
+    ]  # fmt: skip
     more: bool = False
     wait_ms: int = 0
     reason: str = ""

@@ -17,6 +17,7 @@ from shared.errors import ProviderError
 from shared.mailbox import calls
 from shared.mailbox.calls import DayBounds, Settled, SummarySource
 from shared.mailbox.records import Summary
+from shared.model.channels import CHANNELS
 from shared.model.users import User
 from shared.observability import logs
 from shared.observability.redaction import error_location
@@ -62,7 +63,8 @@ class Summarizer:
         if source is None:
             return "nothing"
         user = self._user(source.user)
-        task = task_of(source, context.settings.history_tokens, zone(user)) if user else None
+        theirs = user is not None and self._is_theirs(user, source.pair)
+        task = task_of(source, context.settings.history_tokens, zone(user)) if theirs else None
         if user is None or task is None:
             return await self._put_off(conversation, "nothing")
         name = f"q-s{uuid.uuid4().hex}"
@@ -111,8 +113,13 @@ class Summarizer:
         await self._context.mailbox.run(calls.put_off_summary(conversation, reason, wait_ms=wait_ms))
         return reason
 
+    def _is_theirs(self, user: User, pair: str) -> bool:
+        """Whether the conversation's address is still its person's: else nobody will talk there who is to be understood."""
+        pairs = (self._context.identities.pair(*ends) for channel in CHANNELS for ends in user.all_ends(channel))
+        return pair == "" or pair in pairs
+
     def _user(self, entry: str) -> User | None:
-        """The entry of the users file, by its id."""
+        """The person, by the id of their entry."""
         return next((user for user in self._context.users.all if self._context.identities.user(user.id) == entry), None)
 
 

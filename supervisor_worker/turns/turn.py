@@ -12,7 +12,7 @@ What follows from a failure:
     outage (429, 5xx, no connection)        back off, uncounted, until the message is ANSWER_WITHIN_MINUTES old; then park
     retry budget spent                      likewise, and the provider is not asked
     too old (ANSWER_AT_MOST_HOURS)          park
-    the address left the users file         end as ignored; nothing more is sent there
+    the address is not its person's now     end as ignored; nothing more is sent there, and the other channel tells
     the reply's pair is not known           park
     a reply that may have been sent         sent again, marked, or parked: UNKNOWN_OUTCOME
     our key or budget refused               pause all sending, one alarm; back off, uncounted
@@ -91,13 +91,8 @@ async def run_turn(conversation: str, token: str, context: TurnContext) -> bool:
     found = await claim(conversation, token, context)
     tell_operator(found.alarms)
     if found.turn is None:
-        LOG.log(
-            _LEVELS.get(found.outcome, logging.DEBUG),
-            "The claim was not taken",
-            action="not_claimed",
-            conversation=conversation,
-            outcome=found.outcome,
-        )
+        level = _LEVELS.get(found.outcome, logging.DEBUG)
+        LOG.log(level, "The claim was not taken", action="not_claimed", conversation=conversation, outcome=found.outcome)
         return False
     async with Lease(context.mailbox, conversation, token, found, context.lease_ms, life_ms=context.life_ms, asked=asked) as lease:
         return await _TurnRun(context, lease, found.turn, found).run()
@@ -144,7 +139,7 @@ class _TurnRun:
 
     async def _answer(self) -> bool:
         reply = self._turn.reply
-        if self._removed():  # first: nothing at all may go to an address that left the users file
+        if not self._theirs():  # first: nothing at all may go to an address that is not its person's any more
             return await self._ignore_removed()
         if reason := retry_policy.exhausted(self._turn.messages):
             return await self._park(reason, "error")
@@ -152,7 +147,7 @@ class _TurnRun:
             return await self._deliver(reply.command)
         if retry_policy.ended(self._turn.messages[0], self._age_ms(), self._lease.now_ms(), self._context.settings):
             return await self._park("too_old", "outage")
-        events = [message.event for message in self._turn.messages if message.event is not None]
+        events = self._turn.events
         if not events or len(events) < len(self._turn.messages):
             return await self._unreadable()
         return await self._generate(events)
@@ -196,7 +191,7 @@ class _TurnRun:
         if reason in (*NO_TOKENS, "opted_out") and (unfinished := await self._unfinished()):
             return await self._deliver(*unfinished)
         if self._stop:
-            return bool(await self._by_code([message.event for message in self._turn.messages if message.event is not None]))
+            return bool(await self._by_code(self._turn.events))
         if reason in ("dear", "gone"):
             return await (self._park("too_long", "too_long") if reason == "dear" else self._begin_anew())
         if reason == "opted_out":
@@ -225,6 +220,8 @@ class _TurnRun:
             return await self._park("outcome_unknown", "")
         if delivered.outcome == "no_pair":
             return await self._park("pair_unknown", "")
+        if delivered.outcome == "removed":
+            return await self._ignore_removed()
         return await (self._hold_back() if delivered.outcome == "no_budget" else self._end(delivered))
 
     async def _end(self, delivered: DeliveryResult) -> bool:
@@ -291,8 +288,7 @@ class _TurnRun:
         return "error" if error.tell_user else ""
 
     async def _opted_out(self) -> bool:
-        event = next((message.event for message in self._turn.messages if message.event is not None), None)
-        if event is not None:
+        for event in self._turn.events[:1]:
             await self._context.mailbox.run(calls.opt_out(self._context.identities.pair(event.to, event.from_), out=True))
         return await self._finish("ignored", "opted_out")
 
@@ -352,15 +348,13 @@ class _TurnRun:
             return await self._wait_out(error, "look_up_failed")  # no answer is not "not found": the turn cannot end yet
         return resolved if resolved.outcome in ("absent", "unknown") else await self._end(resolved)
 
-    def _removed(self) -> bool:
-        """Whether an address of the turn no longer belongs to the user whose messages these are."""
-        events = [message.event for message in self._turn.messages if message.event is not None]
-        return not all(self._context.users.admits(event) for event in events)
+    def _theirs(self) -> bool:
+        """Whether the addresses of the turn are those of the person whose messages these are, by who is known now."""
+        return all(map(self._context.users.admits, self._turn.events))
 
     async def _ignore_removed(self) -> bool:
-        """Send nothing to an address that left the users file, or was given to another user."""
-        events = [message.event for message in self._turn.messages if message.event is not None]
-        if any(self._context.users.admits(event) for event in events):  # a turn of an older version: next each message is a turn of its own
+        """Send nothing to an address that was taken out, or given to another person."""
+        if any(map(self._context.users.admits, self._turn.events)):  # a turn of an older version: next each message is a turn of its own
             return (await self._back_off(0, ADDRESS_REMOVED, counted=True)).outcome == "more"
         resolved = await self._resolved()
         return resolved if isinstance(resolved, bool) else await self._finish("ignored", ADDRESS_REMOVED)
@@ -383,7 +377,10 @@ class _TurnRun:
 
     def _delivery(self, command: Response) -> Delivery:
         tried = self._turn.reply is not None and bool(self._turn.reply.attempts)
-        return Delivery(self._context, self._lease, self._turn.reply_id, command, expired=self._is_expired, tried=tried, wake=self._wake)
+        return Delivery(
+            self._context, self._lease, self._turn.reply_id, command, expired=self._is_expired, theirs=self._theirs, tried=tried,
+            wake=self._wake,
+        )  # fmt: skip
 
     def _is_expired(self) -> bool:
         """Whether it is too late for another attempt."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, cast
 
 from redis import Redis
 
-from shared.mailbox import Mailbox, calls
+from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.call import Wake
 from shared.mailbox.calls import (
     NO_MODEL_CALL,
@@ -207,6 +207,7 @@ class MailboxDriver:
     def store(
         self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None,
         figures: dict[str, int | str] | None = None, answers: CommandName = "", rest: str = "", person: str = "", epoch: str = "",
+        users: int = calls.ANY_VERSION,
     ) -> Stored:  # fmt: skip
         """The turn's reply, with an attempt to send it if one is named; its call used `tokens`, if `settled` does not say otherwise."""
         if figures is None:
@@ -216,7 +217,7 @@ class MailboxDriver:
         return self.run(
             calls.store_reply(
                 C, token, Turn(turn or f"t-{token}", (), person=person, epoch=epoch), command, limits=SEND_LIMITS, attempt=attempt,
-                figures={} if answers else figures,
+                users=users, figures={} if answers else figures,
                 settled=settled or Settled(f"q-{token}", tokens, "good"), answers=answers,
             )
         )  # fmt: skip
@@ -239,10 +240,16 @@ class MailboxDriver:
         found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{name}"))
         return {field.decode(): int(value) for field, value in found.items() if int(value)}
 
-    def sending(self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = SEND_LIMITS) -> Sending:
+    def sending(
+        self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = SEND_LIMITS, users: int = calls.ANY_VERSION
+    ) -> Sending:
         """A permit for a request."""
         reply = "r-" + (turn or token)
-        return self.run(calls.sending(C, token, reply, attempt, limits=limits))
+        return self.run(calls.sending(C, token, reply, attempt, limits=limits, users=users))
+
+    def change_people(self) -> None:
+        """Somebody is added, changed or removed."""
+        self.redis.hincrby(keys.REGISTRY_STATE, "version", 1)
 
     def outcome(self, turn: str, attempt: str, result: str, pid: str = "", *, token: str = "", code: str = "") -> Outcome:
         """The provider's answer; `turn` names the reply. A holder gives its token, to finish with it."""

@@ -103,7 +103,7 @@ class TurnEnvironment:
         )
         return cast("SmsReceived", self._accept(event, kind))
 
-    def mail(self, body: str = "Hello", address: str = "user@example.com", **fields: Any) -> EmailReceived:
+    def mail(self, body: str = "Hello", address: str = "user@example.com", *, user: str = "", **fields: Any) -> EmailReceived:
         """A mail that was accepted."""
         defaults = {"subject": "A question", "message_id": f"<{uuid.uuid4().hex}@user.example>"}
         event = EmailReceived(
@@ -111,7 +111,7 @@ class TurnEnvironment:
             from_=EmailAddress(address),
             to=BOSS_MAIL,
             body=body,
-            user=username_of(address),
+            user=user or username_of(address),
             **cast("Any", {**defaults, **fields}),
         )
         return cast("EmailReceived", self._accept(event, "mail"))

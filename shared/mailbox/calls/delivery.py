@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
+from shared.mailbox.calls.acceptance import ANY_VERSION
 from shared.mailbox.calls.approvals import AnswerReplies, Question
 from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
@@ -62,6 +63,7 @@ class Sending:
 
     - `look_up`: `attempt` is pending; ask the provider first.
     - `opted_out`, `paused`, `cancelled` (what it says was taken back): the lease was given up; `more` says whether messages remain.
+    - `users`: other people are known by now than those by whom the reply's address was judged; judge anew, and ask again.
     - `short`: too little is left of the lease. Renew it once, and ask again.
     - `sent`: nothing is left to send.
     - `lost`: the lease is another holder's, or this permit is not given a second time.
@@ -71,8 +73,9 @@ class Sending:
     """
 
     outcome: Literal[
-        "ok", "not_replicated", "lost", "look_up", "opted_out", "cancelled", "paused", "short", "sent", "too_old", "unknown", "no_pair"
-    ]
+        "ok", "not_replicated", "lost", "look_up", "users", "opted_out", "cancelled", "paused", "short", "sent", "too_old", "unknown",
+        "no_pair",
+    ]  # fmt: skip
     attempt: Attempt | None = None
     more: bool = False
 
@@ -121,12 +124,14 @@ class Unsettled:
 
 
 def store_reply(
-    conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
+    conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "", users: int = ANY_VERSION,
     figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, answers: Answered = "",
     thread: ThreadNames = NO_NAMES, question: Question | None = None, approval: str = "", answer: AnswerReplies | None = None,
     wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
+
+    By the version `users` of the registry of people its address is its person's.
 
     `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used. By `thread` an answer to a
     mail finds the conversation. `answers` is the command that the reply answers; what it does is done in the same step; a
@@ -145,6 +150,7 @@ def store_reply(
         "command": codec.encode(command),
         "channel": command.channel,
         "attempt": attempt,
+        "users": users,
         "digest": command.fingerprint(),
         "answers": answers,
         "asks": " ".join(sorted(_asked(command))),
@@ -164,9 +170,11 @@ def _asked(command: Response) -> set[CommandName]:
     return named_in_questions(command.text) - ({"more"} if command.rest else set())
 
 
-def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, wake: Wake = ()) -> Call[Sending]:
-    """Ask a permit for one request to the provider, and store the attempt in the same step."""
-    arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt}
+def sending(
+    conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, users: int = ANY_VERSION, wake: Wake = ()
+) -> Call[Sending]:
+    """Ask a permit for one request to the provider, and store the attempt in the same step; `users` as above."""
+    arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt, "users": users}
     return Call("sending", arguments, _sending, wake, _sending_not_replicated)
 
 

@@ -42,7 +42,8 @@ def outgrown(
 class SummarySource:
     """What a summary is to be made of: `lines` (oldest first) that are in none, of which the first `eligible` may be summarised.
 
-    `version`, `chat`, `user`, `person` and `epoch` are what it is judged by when it is stored. `whole`: no line is missing at the end.
+    `version`, `chat`, `user`, `person` and `epoch` are what it is judged by when it is stored; `pair` is the conversation's.
+    `whole`: no line is missing at the end.
     """
 
     conversation: str
@@ -54,6 +55,7 @@ class SummarySource:
     whole: bool
     eligible: int
     beginning: Beginning
+    pair: str
     lines: tuple[Message | Reply, ...] = field(repr=False, default=())
 
 
@@ -63,10 +65,11 @@ def summary_source(conversation: str, *, most_bytes: int) -> Call[SummarySource 
     def parse(raw: Any) -> SummarySource | None:
         if not raw:
             return None
-        version, chat, user, person, epoch, whole, eligible, record, entries = raw
+        version, chat, user, person, epoch, whole, eligible, record, entries, pair = raw
         lines = tuple(said_from(kind, flat) for kind, flat in entries)
         return SummarySource(
-            conversation, int(version), chat, user, person, epoch, bool(whole), int(eligible), beginning_from(flat_record(record)), lines
+            conversation, int(version), chat, user, person, epoch, bool(whole), int(eligible), beginning_from(flat_record(record)), pair,
+            lines,
         )  # fmt: skip
 
     return Call("summary_source", {"conv": conversation, "most": most_bytes}, parse)

@@ -15,6 +15,7 @@ local function msg_key(id) return K.msg .. id end
 local function turn_key(id) return K.turn .. id end
 local function reply_key(id) return K.reply .. id end
 local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
+local function turn_of(reply) return 't-' .. string.sub(reply, 3) end
 local DUE = K.due
 local OPEN = K.open
 

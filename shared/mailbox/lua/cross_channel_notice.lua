@@ -1,4 +1,4 @@
--- cross_channel_notice: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
+-- cross_channel_notice: tell a user on their other channel that a reply did not reach them, or that there is none. Once a reply: who takes it off the list appends the
 -- notice in the same step, whoever else tries and however often; and once an hour on one channel. A reminder goes there as it was, and
 -- however often. With a reason the user is not told,
 -- and the reason recorded. Answer: "told", why not, or "gone".
@@ -6,7 +6,7 @@
 -- args: reply reason conv channel sender pair user code event wake...
 if redis.call('ZREM', K.untold, reply) == 0 then return 'gone' end
 local t, id = now(), 'n-' .. string.sub(reply, 3)
-local lost = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
+local lost = msg_key(turn_messages(turn_of(reply))[1] or '')
 local rings = get(lost, 'rings')
 
 if reason == '' and opted_out(pair) then reason = 'opted_out' end

@@ -125,13 +125,14 @@ end
 
 -- The user will not get this reply: it is listed, once, for whoever sweeps next to tell them on their other channel. What tells of such a
 -- loss is not, so that two dead channels do not tell of each other; that of any other notice is, and that of a reminder. What a program
--- had us say is told to the program alone.
+-- had us say is told to the program alone. A turn that ends before it has a reply is listed by the name that its reply would have.
 local function not_reached(reply, t)
-  local first = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
+  local first = msg_key(turn_messages(turn_of(reply))[1] or '')
+  local listed = redis.call('EXISTS', reply_key(reply)) == 1 and reply_key(reply) or turn_key(turn_of(reply))
   local kind, notice = get(first, 'kind'), get(first, 'notice')
   if (kind == 'notice' and notice == '') or kind == 'question' or kind == 'outgoing' or get(first, 'elsewhere') == '1' then return end
-  if kind == '' or kind == 'bridge' or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
-  if notice ~= '' then redis.call('HSET', reply_key(reply), 'notice', notice) end
+  if kind == '' or kind == 'bridge' or redis.call('HSETNX', listed, 'untold', whole(t)) == 0 then return end
+  if notice ~= '' then redis.call('HSET', listed, 'notice', notice) end
   redis.call('ZADD', K.untold, whole(t), reply)
   local dropped = redis.call('ZREMRANGEBYRANK', K.untold, 0, -10001)
   if dropped > 0 then append('untold', 'reason', 'too_many', 'n', dropped) end

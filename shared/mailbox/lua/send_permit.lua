@@ -1,4 +1,5 @@
 -- The permit for one request to the provider, judged and stored in one step; used by `sending`, and by `store_reply` for the first one.
+-- `users` is the version of the registry of people by which the reply's address is its person's: under another one it is judged anew ("users").
 -- `limits`: send, margin, pause_wait (ms), jitter (0 to 1), retention, oldest (ms), repeats (see `too_unsure`).
 -- Answer: {verdict, attempt as JSON or "", "more", "empty" or ""}.
 
@@ -33,7 +34,7 @@ local function stamp_question(conv, reply, t)
   redis.call('PEXPIRE', Approvals.code_key(get(key, 'approver'), get(key, 'code')), life)
 end
 
-local function take_permit(conv, token, reply, id, limits, t)
+local function take_permit(conv, token, reply, id, users, limits, t)
   local key = conv_key(conv)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
   local list = attempts_by(reply, t)
@@ -43,9 +44,11 @@ local function take_permit(conv, token, reply, id, limits, t)
   local pair, turn = pair_of(reply), get(key, 'turn')
   local out, halted, old = opted_out(pair), paused(pair) and not probes(token, pair), turn_too_old(turn, pair, limits.oldest, t)
   local short = number(key, 'lease_end') - t < limits.send + limits.margin
+  local others = users >= 0 and users ~= number(K.registry_state, 'version')
   if mine then
     local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short
     if not again or pair == '' then return {'lost', '', ''} end
+    if others then return {'users', '', ''} end
     mine.at, mine.since = t, nil  -- its request leaves after this answer, and whoever looks for it counts from here
     write_attempts(reply, list)
     stamp_question(conv, reply, t)
@@ -54,6 +57,7 @@ local function take_permit(conv, token, reply, id, limits, t)
   for _, attempt in ipairs(list) do
     if attempt.outcome == '' then return {'look_up', cjson.encode(attempt), ''} end
   end
+  if others then return {'users', '', ''} end
   if out then return {'opted_out', '', close_turn(conv, token, 'ignored', 'opted_out', limits.retention, t)} end
   if #list == 0 and withdrawn(turn) then return {'cancelled', '', close_turn(conv, token, 'ignored', 'cancelled', limits.retention, t)} end
   if pair == '' then return {'no_pair', '', ''} end  -- nobody can know whether its user said STOP

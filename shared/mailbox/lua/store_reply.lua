@@ -13,7 +13,7 @@
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing, the verdict on an answer or nothing}; the outcome "text" is of an
 -- answer that is none, and goes to the first inbox.
 -- uses: turns replies send_permit spending indexes threads people approvals
--- args: conv token turn person epoch reply command channel attempt digest figures thread answers asks rest question approval answer
+-- args: conv token turn person epoch reply command channel attempt users# digest figures thread answers asks rest question approval answer
 -- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
 local asked = settle(settled.model_call, settled.used, settled.answer, settled.cost)
@@ -21,7 +21,7 @@ local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
   local word = get(reply_key(reply), 'verdict')
-  local permit = attempt ~= '' and take_permit(conv, token, reply, attempt, limits, t) or ''
+  local permit = attempt ~= '' and take_permit(conv, token, reply, attempt, users, limits, t) or ''
   return {'stored', '', permit, word}
 end
 

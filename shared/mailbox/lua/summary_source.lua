@@ -1,7 +1,7 @@
 -- summary_source: what a summary is to be made of: the last one, and what was said since that is in none, oldest first, as far as `most` bytes of
 -- its records go. Where there is none to make, its conversation is asked about no more; while its sending is paused, a minute later.
 -- Answer: {} or {version, chat, user, person, epoch, 1 for all that is in no summary, how many of the entries may be summarised, the record
--- (flat), and the entries: their kind and their fields}.
+-- (flat), the entries (their kind and their fields), and the pair}.
 -- uses: people history
 -- args: conv most#
 local record, t = History.record(conv), now()
@@ -32,4 +32,4 @@ for i, entry in ipairs(entries) do
     if i <= older then eligible = #found end
   end
 end
-return {get(record, 'version'), get(record, 'chat'), user, person, epoch_of(person), whole_read, eligible, redis.call('HGETALL', record), found}
+return {get(record, 'version'), get(record, 'chat'), user, person, epoch_of(person), whole_read, eligible, redis.call('HGETALL', record), found, pair}

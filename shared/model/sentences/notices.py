@@ -61,6 +61,11 @@ SENTENCES: Final[dict[str, Sentence]] = {
     },
     "text_lost_subject": {"en": "A text message did not reach you", "de": "Eine SMS hat dich nicht erreicht"},
     "mail_lost_subject": {"en": "A message did not reach you", "de": "Eine Nachricht hat dich nicht erreicht"},
+    "address_changed": {
+        "en": "Your last message came from an address that is no longer yours, so I have not answered it. You can ask me again here.",
+        "de": "Deine letzte Nachricht kam von einer Adresse, die nicht mehr deine ist. Frag mich gern hier noch einmal.",
+    },
+    "address_changed_subject": {"en": "A message was not answered", "de": "Eine Nachricht ist unbeantwortet"},
     # In the place of an answer, where a month's money is used up.
     "month_over": {
         "en": "I have used up what I may spend this month, and cannot answer until {day}. Please write to me again then.",

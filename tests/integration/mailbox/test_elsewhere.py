@@ -261,3 +261,39 @@ def test_when_a_reply_was_known_to_be_lost_is_kept_with_it(driver: MailboxDriver
     driver.advance(5_000)
     driver.status("SM1", "failed")
     assert driver.reply("k1").lost_at == known
+
+
+def removed(driver: MailboxDriver) -> None:
+    """The turn of k1 ends because its address is not its person's any more."""
+    call = calls.finish(C, "k1", retention_ms=HOUR, state="ignored", reason="address_removed")
+    assert driver.run(call).outcome != "lost"
+
+
+@pytest.mark.parametrize("replied", [True, False])
+def test_who_does_not_have_the_address_any_more_is_told_elsewhere_once(driver: MailboxDriver, replied: bool) -> None:
+    """Whether there is a reply already or not."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    if replied:
+        driver.store("k1")
+    removed(driver)
+    driver.run(calls.finish(C, "k1", retention_ms=HOUR, state="ignored", reason="address_removed"))
+    assert (driver.state("m-1"), driver.untold()) == ("ignored(address_removed)", ["r-k1"])
+    assert [driver.elsewhere("k1") for _ in range(2)] == ["told", "gone"]
+
+
+def test_what_ends_without_an_answer_for_another_reason_is_told_nowhere(driver: MailboxDriver) -> None:
+    """An opt-out is the person's own word."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.run(calls.finish(C, "k1", retention_ms=HOUR, state="ignored", reason="opted_out"))
+    assert driver.untold() == []
+
+
+def test_what_tells_of_a_loss_and_lost_its_address_tells_nobody(driver: MailboxDriver) -> None:
+    """Two addresses that were taken out do not tell of each other."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.redis.hset("boss:msg:m-1", "elsewhere", 1)
+    removed(driver)
+    assert driver.untold() == []

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from shared.mailbox import calls
-from shared.mailbox.calls import SendLimits
+from shared.mailbox.calls import Sending, SendLimits
 from shared.model import codec
 from tests.support.mailbox_driver import PAIR, MailboxDriver
 from tests.support.mailbox_state import LEASE, RETENTION, SEND_LIMITS, START
@@ -488,3 +488,34 @@ def test_what_may_turn_up_late_is_not_lost_sight_of(driver: MailboxDriver) -> No
 def names(driver: MailboxDriver) -> list[str]:
     """The list."""
     return sorted(raw.decode() for raw in cast("list[bytes]", driver.redis.zrange("boss:unsure:c-1", 0, -1)))
+
+
+def test_a_permit_is_given_by_the_people_of_the_present_version(driver: MailboxDriver) -> None:
+    """Whose the address is was judged by others: nothing changes, and the holder judges anew."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.change_people()
+    assert [driver.store("k1", attempt="a1", users=0).permit, driver.sending("k1", "a1", users=0)] == [Sending("users")] * 2
+    assert (driver.reply("k1").state, driver.reply("k1").attempts) == ("stored", ())
+    driver.change_people()
+    assert driver.sending("k1", "a1", users=1).outcome == "users"
+    assert driver.sending("k1", "a1", users=2).outcome == "ok"
+
+
+def test_what_may_have_been_taken_is_looked_up_whoever_is_known(driver: MailboxDriver) -> None:
+    """The look-up comes before the question whose the address is."""
+    driver.to_sending()
+    driver.change_people()
+    assert driver.sending("k1", "a2", users=0).outcome == "look_up"
+
+
+def test_a_permit_is_renewed_by_the_people_of_the_present_version(driver: MailboxDriver) -> None:
+    """A holder that stood still judges anew; the attempt's time stays as it is until then."""
+    driver.to_sending()
+    (before,) = driver.reply("k1").attempts
+    driver.change_people()
+    driver.advance(1_000)
+    assert driver.sending("k1", "a1", users=0).outcome == "users"
+    assert driver.reply("k1").attempts == (before,)
+    assert driver.sending("k1", "a1", users=1).outcome == "ok"
+    assert driver.reply("k1").attempts[0].at == before.at + 1_000

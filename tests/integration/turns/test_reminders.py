@@ -53,7 +53,7 @@ def remind(environment: TurnEnvironment, late_ms: int = 0, *, text: str = "tea",
         "recurrence": rule,
         "zone": BERLIN,
     }
-    user = environment.identities.user("user")
+    user = more.pop("user", environment.identities.user("user"))
     result = run_effect(
         ServerTime(environment.redis), "remind", {**args, "due": str(due_ms), "local": local.strftime(MINUTE)}, call=text, user=user, **more
     )

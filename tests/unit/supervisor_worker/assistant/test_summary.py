@@ -21,7 +21,7 @@ TOKENS = 20 * LINE_BYTES // BYTES_A_TOKEN
 
 def source(lines: list[Message | Reply], *, eligible: int, old: Summary | None = None, whole: bool = True) -> SummarySource:
     """What a worker reads."""
-    return SummarySource("c", 3, "", "u-1", "per-1", "0", whole, eligible, Beginning(3, old), tuple(lines))
+    return SummarySource("c", 3, "", "u-1", "per-1", "0", whole, eligible, Beginning(3, old), "", tuple(lines))
 
 
 def task(lines: list[Message | Reply], *, eligible: int | None = None, old: Summary | None = None, whole: bool = True) -> SummaryTask:

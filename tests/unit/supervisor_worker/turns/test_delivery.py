@@ -11,10 +11,11 @@ import pytest
 
 from shared.config.loading import load_settings
 from shared.errors import CredentialsRefused, LeaseLost, LimitReached, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
-from shared.mailbox import calls
+from shared.mailbox import calls, keys
 from shared.mailbox.records import Attempt, MessageState, ReplyState
 from shared.model import users_file
 from shared.model.events import Response
+from shared.model.users import Users
 from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.providers.http_pool import PermitExpired
 from supervisor_worker.providers.retry_budget import RetryBudget
@@ -121,6 +122,7 @@ def left_refused(clock: ServerClock) -> Conversation:
 
 def deliver(
     talk: Conversation, channel: Channel, *, expired: bool = False, tried: bool = False, unknown: str = "send",
+    theirs: Callable[[], bool] = lambda: True, people: Any = None,
     **prepare: Callable[[TurnContext], None],
 ) -> DeliveryResult:  # fmt: skip
     """One delivery by the holder of the lease."""
@@ -129,12 +131,13 @@ def deliver(
         settings = load_settings(sandbox="on", unknown_outcome=unknown)
         nothing = cast("Any", None)
         context = TurnContext(
-            settings, users_file.load_users(None), IDENTITIES, talk.mailbox, nothing, {"sms": channel}, asyncio.Event(), nothing
+            settings, users_file.load_users(None), IDENTITIES, talk.mailbox, nothing, {"sms": channel}, asyncio.Event(), nothing,
+            people=people,
         )  # fmt: skip
         for step in prepare.values():
             step(context)
         lease = Lease(talk.mailbox, talk.id, talk.token, talk.claimed, LEASE_MS)
-        return await Delivery(context, lease, talk.reply_id, COMMAND, expired=lambda: expired, tried=tried).deliver()
+        return await Delivery(context, lease, talk.reply_id, COMMAND, expired=lambda: expired, theirs=theirs, tried=tried).deliver()
 
     return asyncio.run(scenario())
 
@@ -491,3 +494,79 @@ def test_work_ends_with_the_lease(clock: ServerClock) -> None:
 
     asyncio.run(scenario())
     assert talk.mailbox.names() == ["renew", "renew"]
+
+
+class People:
+    """A registry that has another version by now, which the process does not know yet. Its users file is not new."""
+
+    file_is_new = False
+
+    def __init__(self, talk: Conversation, *, versions: int = 1) -> None:
+        self._talk, self._versions = talk, versions
+        self.asked = 0
+        self.users: Users | None = None
+        talk.mailbox.blocking.redis.hset(keys.REGISTRY_STATE, "version", 1)
+
+    def know(self, context: TurnContext) -> None:
+        """What the process knows is what it learns here."""
+        self.users = context.users
+
+    def refresh(self) -> None:
+        """Learn; meanwhile there may be yet another version."""
+        assert self.users is not None
+        self.asked += 1
+        self.users.replace(self.users.all, self.asked)
+        if self.asked < self._versions:
+            self._talk.mailbox.blocking.redis.hset(keys.REGISTRY_STATE, "version", self.asked + 1)
+
+
+def test_a_permit_is_asked_for_again_by_who_is_known_now(clock: ServerClock) -> None:
+    """As often as people are added meanwhile; the address is still its person's."""
+    talk = stored(clock)
+    channel, people = Channel("SM1"), People(talk, versions=3)
+    assert deliver(talk, channel, people=people, know=people.know) == SENT
+    assert talk.mailbox.names() == ["sending"] * 4 + ["outcome"]
+    assert [call["users"] for call in talk.mailbox.calls_of("sending")] == [0, 1, 2, 3]
+    assert (channel.sent, people.asked) == (1, 3)
+
+
+def test_people_who_change_all_the_time_are_waited_for(clock: ServerClock) -> None:
+    """The turn is taken up again later; nothing left."""
+    talk = stored(clock)
+    channel, people = Channel("SM1"), People(talk, versions=1_000)
+    ended = deliver(talk, channel, people=people, know=people.know)
+    assert (ended.outcome, ended.reason, channel.sent) == ("wait", "too_many_rounds", 0)
+
+
+def test_an_address_that_is_not_its_person_s_is_asked_no_permit_for(clock: ServerClock) -> None:
+    """Neither at first nor once it is known."""
+    talk, channel = stored(clock), Channel("SM1")
+    assert deliver(talk, channel, theirs=lambda: False) == DeliveryResult("removed")
+    people = People(talk)
+    assert deliver(talk, channel, people=people, know=people.know, theirs=lambda: people.asked == 0) == DeliveryResult("removed")
+    assert (talk.mailbox.names(), channel.sent) == (["sending"], 0)
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_a_permit_that_got_too_old_is_renewed_by_who_is_known_now(
+    clock: ServerClock, monkeypatch: pytest.MonkeyPatch, theirs: bool
+) -> None:
+    """The process stood still behind its permit, and people were changed meanwhile."""
+    talk = stored(clock)
+    channel, people = Channel("SM1"), People(talk)
+    talk.mailbox.blocking.redis.delete(keys.REGISTRY_STATE)
+    seconds = [0.0]
+
+    def stood_still(_: Any) -> None:
+        if len(talk.mailbox.calls_of("sending")) == 1:
+            seconds.append(4.0)
+            talk.mailbox.blocking.redis.hset(keys.REGISTRY_STATE, "version", 1)
+
+    monkeypatch.setattr(delivery, "elapsed", lambda: seconds[-1])
+    talk.mailbox.after["sending"] = stood_still
+    if theirs:
+        assert deliver(talk, channel, people=people, know=people.know) == SENT
+    else:
+        with pytest.raises(PermitExpired):
+            deliver(talk, channel, people=people, know=people.know, theirs=lambda: people.asked == 0)
+    assert ([call["users"] for call in talk.mailbox.calls_of("sending")], channel.sent) == ([0, 0, 1] if theirs else [0, 0], int(theirs))
