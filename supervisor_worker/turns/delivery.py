@@ -270,6 +270,9 @@ class Delivery:
         """The version of the registry by which the reply's address is its person's, and the users file says so; None where it is not."""
         await self._context.look_at_users_file()
         users = self._context.users.version  # before the judgement: whatever that misses raises the version
+        if not self._theirs():
+            await self._context.learn()  # by who is known to the registry now
+            users = self._context.users.version
         return users if self._theirs() else None
 
     async def _ask_permit(self, attempt_id: str, users: int) -> Sending:

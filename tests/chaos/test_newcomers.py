@@ -1,7 +1,8 @@
-"""People are added while others text: the first text of each, sent when the command returns, is taken as theirs.
+"""People are added while others text: the first text of each, sent when the command returns, is answered.
 
 Three web processes share a server and nothing else: each has a disk of its own. Some of them begin while Redis is away, and know of nobody
-whom the registry has. Fifty texts a second come in from people who are known all the while, also through the outages.
+whom the registry has. Fifty texts a second come in from people who are known all the while, also through the outages. A worker answers,
+which learns of the newcomers as the web processes do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import itertools
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,13 +19,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
+from redis import Redis
 
-from shared.mailbox import keys
+from shared.mailbox import Mailbox, keys
 from shared.operations.registry import RegistryEditor
 from tests.chaos.table import FULL
-from tests.support.processes import WebProcess
+from tests.support.installation import FAST, UNBOUND
+from tests.support.processes import BossProcess, WebProcess
+from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
-from tests.support.texters import BOSS, ids, inbox, phone, ready, text, users
+from tests.support.texters import BOSS, ids, phone, ready, text, users
 from tests.support.wait import wait_for
 from tests.support.webhook_client import load
 
@@ -41,19 +46,23 @@ pytestmark = pytest.mark.timeout(900 if FULL else 120)
 class Hosts:
     """The web processes, each with a disk of its own."""
 
-    def __init__(self, server: EmbeddedServer, directory: Path) -> None:
+    def __init__(self, server: EmbeddedServer, directory: Path, sandbox: SandboxProcess) -> None:
         self._server, self._directory, self._names = server, directory, itertools.count()
+        self._settings = {
+            "REDIS_URL": server.url, "BOSS_USERS_FILE": str(directory / "users.toml"), "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port),
+            **UNBOUND, **FAST,
+        }  # fmt: skip
         (directory / "users.toml").write_text(users(KNOWN))
         self._stack = ExitStack()
         self.running = [self.new() for _ in range(3)]
+        self._stack.enter_context(BossProcess("worker", settings={**self._settings, "BOSS_DATA_DIR": str(directory / "worker")}))
         self.begun: list[WebProcess] = []
         """Those that began without Redis, which newcomers text already."""
 
     def new(self) -> WebProcess:
         """One more, on a new disk, with or without Redis."""
         data = self._directory / f"data{next(self._names)}"
-        settings = {"REDIS_URL": self._server.url, "BOSS_DATA_DIR": str(data), "BOSS_USERS_FILE": str(self._directory / "users.toml")}
-        process = WebProcess({**settings, "SANDBOX": "on", "SMS_SETTLE_SECONDS": "0"})
+        process = WebProcess({**self._settings, "BOSS_DATA_DIR": str(data)})
         self._stack.callback(process.close)
         process.start()
         return process
@@ -113,9 +122,10 @@ class Texting:
             lane.result()
 
 
-def test_the_first_text_of_whoever_was_just_added_is_taken_as_theirs(server: EmbeddedServer, tmp_path: Path) -> None:
-    """By whichever process, and nobody else's is lost, doubled or refused."""
-    hosts, chance = Hosts(server, tmp_path), random.Random(1)  # noqa: S311 - the same choices each time
+def test_the_first_text_of_whoever_was_just_added_is_answered(server: EmbeddedServer, sandbox: SandboxProcess, tmp_path: Path) -> None:
+    """Whichever process takes it, and nobody else's is lost, doubled or refused."""
+    sandbox.faults(twilio={"status_callbacks": False})
+    hosts, chance = Hosts(server, tmp_path, sandbox), random.Random(1)  # noqa: S311 - the same choices each time
     settings = load(server.url, boss_users_file=tmp_path / "users.toml", boss_data_dir=tmp_path)
     with ExitStack() as stack:
         stack.callback(hosts.close)
@@ -131,9 +141,21 @@ def test_the_first_text_of_whoever_was_just_added_is_taken_as_theirs(server: Emb
         texting.end()
         hosts.settled()
         with server.client() as redis:
-            assert [number for number in range(NEWCOMERS) if inbox(redis, FIRST + number) != ids(FIRST + number, 1)] == []
-            assert [person for person, count in texting.sent.items() if inbox(redis, person) != ids(person, count)] == []
+            wait_for(lambda: not redis.exists("boss:due"), 120 if FULL else 30, "nobody waits")
+            said = {FIRST + number: 1 for number in range(NEWCOMERS)} | texting.sent
+            assert {person: found for person, count in said.items() if (found := _unanswered(redis, person, count))} == {}
             assert cast("Any", redis.zcard(keys.STRANGERS)) == 0
+        sent = Counter(entry["request"]["to"] for entry in sandbox.journal("twilio.create", accepted=True))
+        assert {number: sent[phone(FIRST + number)] for number in range(NEWCOMERS) if sent[phone(FIRST + number)] != 1} == {}
+
+
+def _unanswered(redis: Redis, person: int, count: int) -> list[str]:
+    """What is wrong with a person's texts: each is answered, in a turn of its own place, in order."""
+    box = Mailbox(redis)
+    found = [box.message(name) for name in ids(person, count)]
+    states = [str(message.state) if message else "lost" for message in found]
+    turns = [name for name, _ in itertools.groupby(message.turn for message in found if message)]
+    return [*(state for state in states if state != "answered"), *(["out of order"] if len(turns) > len(set(turns)) else [])]
 
 
 def _outage(server: EmbeddedServer, hosts: Hosts, texting: Texting, place: int) -> None:

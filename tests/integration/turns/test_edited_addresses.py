@@ -15,7 +15,9 @@ from redis import Redis
 
 from shared.config.settings import Settings
 from shared.mailbox.call import Call
+from shared.model.addresses import PhoneNumber
 from shared.model.events import Received
+from shared.model.users import User, Users
 from shared.model.words import said
 from shared.operations.registry import RegistryEditor
 from shared.registry import PeopleDirectory
@@ -95,7 +97,7 @@ class House:
 
         async def scenario(context: TurnContext) -> list[str]:
             mailbox = Editing(context, place, edit)
-            mine = replace(context, mailbox=mailbox, people=self.people)
+            mine = replace(context, mailbox=mailbox, people=self.people, users=self.people.users)
             await run_turn(conversation, token(), mine)
             return mailbox.made
 
@@ -272,3 +274,15 @@ def test_no_notes_are_made_of_a_chat_at_an_address_that_was_given_away(house: Ho
     conversation = house.environment.conversation(event)
     assert house.environment.run(lambda context: Summarizer(context).make(conversation)) == "nothing"
     assert house.environment.sandbox.count("anthropic.messages") == asked
+
+
+def test_who_was_added_a_moment_ago_is_answered_by_a_worker_that_did_not_know(house: House) -> None:
+    """By whom the registry has, and as their entry says."""
+    house.editor.add("eve", {"phone": NEW, "boss_phone": str(BOSS), "about": "Eve likes rhymes."})
+    web = house.environment.users = Users([User(username="eve", phone=PhoneNumber(NEW), boss_phone=BOSS)])
+    event = house.environment.text("Hello", NEW, user="eve")
+    assert (web.named("eve") is not None, house.people.users.named("eve")) == (True, None)
+    house.environment.sandbox.script({"text": "Hi."})
+    house.turn(event)
+    assert (house.environment.state(event), house.sent(to=NEW)) == ("answered", ["Hi."])
+    assert "Eve likes rhymes." in str(house.environment.sandbox.journal("anthropic.messages")[-1]["request"]["system"])

@@ -547,6 +547,14 @@ def test_an_address_that_is_not_its_person_s_is_asked_no_permit_for(clock: Serve
     assert (talk.mailbox.names(), channel.sent) == (["sending"], 0)
 
 
+def test_an_address_that_was_given_to_its_person_a_moment_ago_is_theirs(clock: ServerClock) -> None:
+    """The process learns it from the registry before it gives the reply up."""
+    talk, channel = stored(clock), Channel("SM1")
+    people = People(talk)
+    assert deliver(talk, channel, people=people, know=people.know, theirs=lambda: people.asked > 0) == SENT
+    assert ([call["users"] for call in talk.mailbox.calls_of("sending")], channel.sent) == ([1], 1)
+
+
 @pytest.mark.parametrize("theirs", [True, False])
 def test_a_permit_that_got_too_old_is_renewed_by_who_is_known_now(
     clock: ServerClock, monkeypatch: pytest.MonkeyPatch, theirs: bool
