@@ -35,7 +35,7 @@ SECRETS = {
     for name, field in Settings.model_fields.items()
     if field.annotation is SecretStr and name != "redis_url"  # the test's own server has no password
 }
-PROMPT = prompt._COMMON[:60]
+PROMPT = prompt._COMMON[-100:-40]
 MANY = {"sender_turns_per_hour": 10_000, "pair_turns_per_day": 1_000_000, "mail_turns_per_hour": 10_000}
 
 

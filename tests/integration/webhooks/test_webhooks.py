@@ -94,7 +94,8 @@ def test_a_happy_webhook_is_one_round_trip(web: Web, monkeypatch: pytest.MonkeyP
     original = UnixDomainSocketConnection.send_packed_command
 
     def counting(self: Any, command: Any, check_health: bool = True) -> Any:
-        sent.append(1)
+        if threading.current_thread().name not in ("people", "spool"):  # they look by themselves, once in a while
+            sent.append(1)
         return original(self, command, check_health)  # type: ignore[no-untyped-call]
 
     web.redis.ping()  # the connection's own greeting
