@@ -214,9 +214,8 @@ def _conversation(name: str, said: list[Message], replies: dict[str, Reply], exp
 def _message(message: Message, exported: Exported) -> JsonObject:
     event = message.event
     entry: JsonObject = {"id": message.id, "at": _time(message.accepted_at), "kind": message.kind, "state": str(message.state)}
-    for name in ("reason", "notice", "command"):
-        if value := getattr(message, name):
-            entry[name] = value
+    told = {"reason": message.reason, "notice": message.notice, "command": message.command, "written_by_program": message.said.shown}
+    entry |= {name: value for name, value in told.items() if value}
     if message.rings:
         entry["reminders"] = [ring.text for ring in message.rings]
     if event is None:

@@ -17,11 +17,13 @@ from redis import Redis
 from shared.mailbox import calls, keys
 from shared.mailbox.call import DAY_MS
 from shared.model.events import Received
+from shared.model.outgoing import OutgoingMessage
 from shared.model.users_file import load_users
 from shared.operations.people import People
 from shared.operations.person_ids import PersonIds, gather
 from shared.operations.person_keys import PersonKey, keys_of
 from shared.operations.person_records import PersonRecords
+from shared.submit import route_to
 from supervisor_worker.mcp.results import CallResult, Fate
 from supervisor_worker.turns.summaries import Summarizer
 from tests.integration.turns.test_outside_calls import Server, tool
@@ -235,11 +237,31 @@ class Life:
         assert run(calls.reserve(talk, "k-1", "q-1-2", 10, lease_ms=600_000, bounds=calls.DayBounds(), cost=cost)) == "ok"
         texts = environment.text(f"Waits {WORD}")
         environment.text("status")
+        self._is_to_be_written_to()
         run(calls.zones({environment.identities.user("user"): "Europe/Berlin"}))
         self._as_months_bring_it(held, environment.conversation(texts))
         pair = environment.identities.pair(texts.to, texts.from_)
         run(calls.opt_out(pair, out=True))
         run(calls.pause("away", by="ops", user=environment.identities.user("user"), pairs=[pair]))
+
+    def _is_to_be_written_to(self) -> None:
+        """What a program has the Boss write waits for the end of the quiet hours."""
+        now = int(cast("Any", self.redis.time())[0])
+        message = OutgoingMessage(
+            id="m-api-1",
+            user="user",
+            channel="sms",
+            text=f"Program {WORD}",
+            expires_ms=(now + 9_000) * 1000,
+            token="t-1",
+            key="k",
+            body="b",
+        )
+        identities, user = self.environment.identities, self.people.named("user")
+        route = route_to(identities, user, "sms", message.id, "", now)
+        quiet = [(now * 1000 - 1_000, (now + 8_000) * 1000)]
+        call = calls.outgoing(message, route, identities.user("user"), key=identities.idempotency("t-1", "k"), body="b", quiet=quiet)
+        assert self.environment.mailbox.run(call).outcome == "accepted"
 
     def _as_months_bring_it(self, held: Received, talk: str) -> None:
         """What takes a bound of money, a silent process or a lost answer to be written: as its scripts write it."""

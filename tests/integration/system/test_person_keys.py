@@ -116,7 +116,20 @@ def test_all_of_it_is_exported(lived: Life, tmp_path: Path) -> None:
     assert {(each["key"], each.get("member", "")) for each in told} == {(each.key, each.member) for each in lived.kept()}
     assert {each["key"].split(":")[1] for each in told if each["value"] == OF_SOMEBODY_ELSE} <= {"msg", "turn", "reply"}
     assert len(files) == 1
-    for words in ("likes", "milk", "call", "ring", "Thing 3", "They said", "Held", "Waits", "By the bridge", "To be lost", "copied"):
+    for words in (
+        "likes",
+        "milk",
+        "call",
+        "ring",
+        "Thing 3",
+        "They said",
+        "Held",
+        "Waits",
+        "By the bridge",
+        "To be lost",
+        "copied",
+        "Program",
+    ):
         assert words in document, words
         assert words in json.dumps(told), words
     for others in ("mum@example.com", "+15551230001"):
