@@ -8,7 +8,6 @@ Twilio opts a person out (`shared.config.keyword_settings`), and what `accept.lu
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -16,29 +15,38 @@ from typing import Any, Final, Literal
 from shared.errors import BadInput
 from shared.model import codec
 from shared.model.events import EmailReceived, Received
+from shared.model.sentences.languages import ByLanguage, each_language
+from shared.model.text import without_accents
 
 AnswerWord = Literal["yes", "no", "always"]
 Verdict = Literal["which", "already", "expired", "withdrawn", "no", "yes", "always"]
 """What an answer comes to; what answers no question is an ordinary message."""
 VERDICTS: Final[tuple[Verdict, ...]] = ("which", "already", "expired", "withdrawn", "no", "yes", "always")
 
-WORDS: Final[dict[AnswerWord, tuple[str, ...]]] = {
-    "yes": ("yes", "ja", "oui", "sí", "si"),
-    "no": ("no", "nein", "non"),
-    "always": ("always", "immer", "toujours", "siempre"),
+WORDS: Final[dict[AnswerWord, ByLanguage[str]]] = {
+    "yes": {"en": "yes", "de": "ja", "es": "sí", "fr": "oui", "pt": "sim", "it": "sì", "nl": "ja"},
+    "no": {"en": "no", "de": "nein", "es": "no", "fr": "non", "pt": "não", "it": "no", "nl": "nee"},
+    "always": {"en": "always", "de": "immer", "es": "siempre", "fr": "toujours", "pt": "sempre", "it": "sempre", "nl": "altijd"},
 }
-"""In English, German, French and Spanish."""
 _COURTESY: Final = frozenset(
-    ("please", "pls", "thanks", "thank", "you", "boss", "bitte", "danke", "dir", "merci", "svp", "gracias", "porfavor")
-)
+    (
+        "please", "pls", "thanks", "thank", "you", "boss", "bitte", "danke", "dir", "gracias", "por", "favor", "porfavor", "merci", "svp",
+        "stp", "s", "il", "te", "vous", "plait", "obrigado", "obrigada", "grazie", "per", "favore", "alsjeblieft", "alstublieft", "aub",
+        "graag", "dank", "je", "bedankt", "dankjewel",
+    )
+)  # fmt: skip
+"""Without accents, as they are compared."""
 CODE_DIGITS: Final = 4
 MAX_ANSWER: Final = 60
 """Characters of a text, or of a mail's line, that may be an answer."""
 _DOUBTS: Final = frozenset("?\u00bf\u061f\U0001f44e\u274c\U0001f6ab\u26d4\U0001f6d1\u270b\U0001f914")
 """With one of these a word is no plain yes or no: a question mark, a thumb that points down."""
-_CODE: Final = re.compile(rf"\b(YES|NO|JA|NEIN) \d{{{CODE_DIGITS}}}\b")
+_CODE: Final = re.compile(
+    rf"\b({'|'.join(sorted({word for name in ('yes', 'no') for word in each_language(WORDS[name]).values()}))}) \d{{{CODE_DIGITS}}}\b",
+    re.IGNORECASE,
+)
 _TOKENS: Final = re.compile(r"[^\W\d_]+|\d+")
-_NAMES: Final[dict[str, AnswerWord]] = {word: name for name, words in WORDS.items() for word in words}
+_NAMES: Final[dict[str, AnswerWord]] = {without_accents(word): name for name, row in WORDS.items() for word in each_language(row).values()}
 
 
 def without_codes(text: str) -> str:
@@ -69,7 +77,7 @@ def _first_own_line(mail: EmailReceived) -> str:
 
 
 def _of_line(line: str) -> str:
-    text = unicodedata.normalize("NFKC", line.strip()).casefold()
+    text = without_accents(line.strip())
     if len(text) > MAX_ANSWER or not _DOUBTS.isdisjoint(text):
         return ""
     tokens = _TOKENS.findall(text)

@@ -8,11 +8,12 @@ subject, and a message with a file is an ordinary one. None of the words is one 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from typing import Final, Literal
 
 from shared.model.events import EmailReceived, Received
+from shared.model.sentences.languages import ByLanguage, each_language
+from shared.model.text import without_accents
 
 CommandName = Literal["", "help", "status", "more", "new", "back", "move", "keep"]
 """'' for a message that is no command."""
@@ -20,16 +21,74 @@ Answered = CommandName | Literal["digest", "reminder", "question", "approval", "
 """What code has said in a reply: the answer to a command, or what came by a forwarding address; a "question" that waits for a yes, or what
 is said to an answer to one ("approval"); '' for what the model wrote."""
 
-WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
-    "help": ("help", "/help", "hilfe", "aide", "ayuda"),
-    "status": ("status", "/status", "statut", "estado"),
-    "more": ("more", "/more", "mehr", "la suite", "más", "mas"),
-    "new": ("new chat", "/new", "neuer chat", "nouveau chat", "nuevo chat"),
-    "back": ("back", "/back", "zurück", "zurueck", "retour", "volver"),
-    "move": ("move reminders", "erinnerungen umstellen", "déplacer les rappels", "mover recordatorios"),
-    "keep": ("keep reminders", "erinnerungen lassen", "garder les rappels", "mantener recordatorios"),
+WORDS: Final[dict[CommandName, ByLanguage[tuple[str, ...]]]] = {
+    "help": {
+        "en": ("help",),
+        "de": ("hilfe",),
+        "es": ("ayuda",),
+        "fr": ("aide",),
+        "pt": ("ajuda",),
+        "it": ("aiuto",),
+        "nl": ("hulp",),
+    },
+    "status": {
+        "en": ("status",),
+        "de": ("status",),
+        "es": ("estado",),
+        "fr": ("statut",),
+        "pt": ("status", "estado"),
+        "it": ("stato",),
+        "nl": ("status",),
+    },
+    "more": {
+        "en": ("more",),
+        "de": ("mehr",),
+        "es": ("el resto", "más"),
+        "fr": ("la suite",),
+        "pt": ("ver mais",),
+        "it": ("seguito", "il seguito"),
+        "nl": ("meer",),
+    },
+    "new": {
+        "en": ("new chat",),
+        "de": ("neuer chat",),
+        "es": ("nuevo chat", "nueva conversación"),
+        "fr": ("nouvelle discussion", "nouveau chat", "nouvelle conversation"),
+        "pt": ("nova conversa", "novo chat"),
+        "it": ("nuova chat", "nuova conversazione"),
+        "nl": ("nieuwe chat", "nieuw gesprek"),
+    },
+    "back": {
+        "en": ("back",),
+        "de": ("zurück", "zurueck"),
+        "es": ("volver",),
+        "fr": ("retour",),
+        "pt": ("voltar",),
+        "it": ("indietro",),
+        "nl": ("terug",),
+    },
+    "move": {
+        "en": ("move reminders",),
+        "de": ("erinnerungen umstellen",),
+        "es": ("mover recordatorios",),
+        "fr": ("déplacer les rappels",),
+        "pt": ("mudar lembretes",),
+        "it": ("sposta promemoria",),
+        "nl": ("herinneringen omzetten",),
+    },
+    "keep": {
+        "en": ("keep reminders",),
+        "de": ("erinnerungen lassen",),
+        "es": ("dejar recordatorios", "mantener recordatorios"),
+        "fr": ("garder les rappels",),
+        "pt": ("manter lembretes",),
+        "it": ("lascia promemoria",),
+        "nl": ("herinneringen laten",),
+    },
 }
-"""In English, German, French and Spanish."""
+"""The first of each is the one that our sentences offer. All languages count for everybody, and so no word may be a common answer in
+another one: "mais" is "more" in Portuguese and "but" in French."""
+SLASHED: Final[dict[str, CommandName]] = {"/help": "help", "/status": "status", "/more": "more", "/new": "new", "/back": "back"}
 _MAX_LOOKED_AT: Final = 200
 MAX_WORD: Final = 40
 """Characters of a message that may be a command."""
@@ -48,7 +107,14 @@ _OF_A_PROGRAM: Final = re.compile(
     re.IGNORECASE,
 )
 """The last line of a mail that a phone's program writes below it ("Sent from my iPhone")."""
-_NAMES: Final[dict[str, CommandName]] = {word: name for name, words in WORDS.items() for word in words}
+
+
+def _spellings(name: CommandName) -> tuple[str, ...]:
+    """The words of a command, as a message is compared with them."""
+    return tuple(dict.fromkeys(without_accents(word) for words in each_language(WORDS[name]).values() for word in words))
+
+
+_NAMES: Final[dict[str, CommandName]] = {**{word: name for name in WORDS for word in _spellings(name)}, **SLASHED}
 
 
 def command_of(event: Received) -> CommandName:
@@ -65,7 +131,7 @@ def command_of(event: Received) -> CommandName:
 def named_in_questions(text: str) -> set[CommandName]:
     """The commands whose words stand in a question of a text: the same word in answer to it is an answer, and no command."""
     parts = _SENTENCE_END.split(text)
-    questions = " ".join(said for said, end in zip(parts[::2], parts[1::2], strict=False) if end in _QUESTION_MARKS).casefold()
+    questions = without_accents(" ".join(said for said, end in zip(parts[::2], parts[1::2], strict=False) if end in _QUESTION_MARKS))
     return {name for name, pattern in _patterns().items() if pattern.search(questions)} if questions else set()
 
 
@@ -83,9 +149,10 @@ def _own_words(event: Received) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND).split())
+    return " ".join(without_accents(text).strip(_AROUND).split())
 
 
 @cache
 def _patterns() -> dict[CommandName, re.Pattern[str]]:
-    return {name: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") for name, words in WORDS.items()}
+    spelt = {name: [*_spellings(name), *(word for word, other in SLASHED.items() if other == name)] for name in WORDS}
+    return {name: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") for name, words in spelt.items()}

@@ -130,6 +130,17 @@ def _composed(text: str) -> str:
     return _WORD.sub(lambda word: unicodedata.normalize("NFC", word[0]), text)
 
 
+def without_accents(text: str) -> str:
+    """A text as people type it who leave the accents out: small letters alone, for a comparison and never to be shown."""
+    if text.isascii():
+        return text.casefold()
+    return _WORD.sub(lambda word: _without_marks(word[0]), text).casefold()
+
+
+def _without_marks(word: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))
+
+
 def one_line(text: str, limit: int) -> str:
     """The text cleaned, on one line, of at most `limit` characters."""
     return seen_line(text, limit).text

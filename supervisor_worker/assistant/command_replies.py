@@ -163,7 +163,7 @@ def _waiting(waiting: Sequence[Message], now: datetime, language: str) -> str:
     if not waiting:
         return words.said("status_none", language)
     since = _when(waiting[-1], now, language)
-    return words.said("status_one" if len(waiting) == 1 else "status_many", language, count=len(waiting), since=since)
+    return words.counted("status", len(waiting), language, since=since)
 
 
 def _became(message: Message, now: datetime, language: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from shared.model.events import Received
 from shared.model.extracts import Extracts
 from shared.model.files import MAX_FILES, File
-from shared.model.words import said
+from shared.model.words import counted, said
 from supervisor_worker.assistant import notices
 from supervisor_worker.channels.notes import document_mark, note, picture_mark, theirs
 from supervisor_worker.channels.sendgrid.forwarded import literal
@@ -107,8 +107,8 @@ def not_kept(events: Sequence[Received], language: str) -> str:
         return ""
     shown = ", ".join(f'"{literal(name)}"' for name in names[:MAX_TOLD])
     if len(names) > MAX_TOLD:
-        shown = said("not_kept_more", language, names=shown, count=len(names) - MAX_TOLD)
-    sentence = said("not_kept_one" if len(names) == 1 else "not_kept_many", language, names=shown)
+        shown = counted("not_kept_more", len(names) - MAX_TOLD, language, names=shown)
+    sentence = counted("not_kept", len(names), language, names=shown)
     if events[-1].forwarding:  # who is told did not send them
         return sentence
     return f"{sentence} {said('not_kept_again', language)}"

@@ -40,7 +40,7 @@ def notice(message: Message, event: EmailReceived, until: datetime, language: st
         name = f"forwarded_{message.notice}" if waits else "forwarded_failed"
         return event, answer(event, said(name, language, when=words.from_when(until, language)), language)
     n = message.withheld_count
-    subject = said("digest_subject_one" if n == 1 else "digest_subject_many", language, count=n)
+    subject = words.counted("digest_subject", n, language)
     return replace(event, subject=subject), digest(event.via, message.withheld, n, until.tzinfo or UTC, language)
 
 
@@ -48,7 +48,7 @@ def digest(via: str, mails: Sequence[WithheldMail], count: int, at: tzinfo, lang
     """The list of what was withheld of a day, in Markdown; `count` mails came, of which `mails` are known."""
     lines = [f"- {_line(mail, at, language)}" for mail in mails]
     if count > len(mails):
-        lines.append(f"- {said('digest_more', language, count=count - len(mails))}")
+        lines.append(f"- {words.counted('digest_more', count - len(mails), language)}")
     return "\n\n".join([said("digest_before", language, via=literal(via)), "\n".join(lines), said("digest_behind", language)])
 
 
@@ -58,4 +58,4 @@ def _line(mail: WithheldMail, at: tzinfo, language: str) -> str:
 
 
 def _files(mail: WithheldMail, language: str) -> str:
-    return said("digest_file_one" if mail.files == 1 else "digest_file_many", language, count=mail.files) if mail.files else ""
+    return words.counted("digest_file", mail.files, language) if mail.files else ""

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from shared.model import words
 from shared.model.recurrence import MINUTE
+from shared.model.sentences import written_times
+from shared.model.sentences.languages import in_language
 from supervisor_worker.assistant.tools.tool import Result
 from supervisor_worker.channels import sentences
 
@@ -20,8 +22,9 @@ _SENTENCES: Final[Mapping[str, str]] = {
 _WORD: Final = re.compile(r"\w+")
 _TOKEN: Final = re.compile(r"[^\W_]+(?::[0-9]+)*")
 """A word, or a time."""
+_NOON: Final = 12
 Ways = tuple[str, ...]
-"""Ways to write one thing."""
+"""Ways to write one thing: patterns for what `_plain` makes of a sentence."""
 
 
 def not_done(tool: str, language: str) -> str:
@@ -47,8 +50,8 @@ def says_no_more(own: str, lines: Sequence[str]) -> bool:
 
 def says(own: str, tool: str, result: Result, language: str) -> bool:
     """Whether one sentence of the model's holds all that the line of a call would: its date, its time and its words."""
-    pieces = list(_pieces(tool, result, language))
-    return bool(pieces) and any(all(any(way in sentence for way in ways) for ways in pieces) for sentence in _sentences(own))
+    pieces = [[re.compile(way) for way in ways] for ways in _pieces(tool, result, language)]
+    return bool(pieces) and any(all(any(way.search(sentence) for way in ways) for ways in pieces) for sentence in _sentences(own))
 
 
 def _sentences(own: str) -> Iterable[str]:
@@ -63,6 +66,11 @@ def _plain(text: str) -> str:
     return f" {' '.join(_TOKEN.findall(text.casefold()))} "
 
 
+def _words(text: str) -> str:
+    """The pattern for these words."""
+    return re.escape(_plain(text))
+
+
 def _pieces(tool: str, result: Result, language: str) -> Iterator[Ways]:
     """What a sentence must hold; nothing for a line that is always told: what repeats, what others wrote, what was not done."""
     if not result.get("ok"):
@@ -70,17 +78,22 @@ def _pieces(tool: str, result: Result, language: str) -> Iterator[Ways]:
     if tool == "set_reminder":
         yield from _pieces_of(result["reminder"], language)
     elif tool == "remember" and not result.get("already") and not result["fact"].get("marked"):
-        yield (_plain(str(result["fact"]["text"])),)
+        yield (_words(str(result["fact"]["text"])),)
     elif tool == "add_to_list" and not any(item.get("marked") for item in result["added"] or ()):
         for text in (result["list"], *(item["text"] for item in result["added"] or ())):
-            yield (_plain(str(text)),)
+            yield (_words(str(text)),)
 
 
 def _pieces_of(reminder: Mapping[str, Any], language: str) -> Iterator[Ways]:
     if reminder["recurrence"] or reminder["marked"] or reminder["kind"] == "briefing":
         return
     at = datetime.strptime(str(reminder["local"]), MINUTE)  # noqa: DTZ007 - by the wall's clock
-    month = words.month(at, language)
-    yield (_plain(f"{at.day} {month}"), _plain(f"{month} {at.day}"))
-    yield (_plain(f"{at:%H:%M}"), _plain(f"{at.hour}:{at:%M}"))
-    yield (_plain(str(reminder["text"])),)
+    month = words.month(at, language).casefold()
+    yield tuple(f" {way.format(day=at.day, month=month)} " for way in in_language(written_times.DAYS, language))
+    full = in_language(written_times.FULL_HOURS, language) if at.minute == 0 else ()
+    times = ("{hour}:{minute}", *in_language(written_times.TIMES, language), *full)
+    yield tuple(f" {way.format(hour=f'0?{at.hour}', minute=f'{at:%M}')} " for way in times)
+    if 0 < at.hour <= _NOON:  # 5:00 in the afternoon is not what was stored as 5:00
+        half_days = in_language(written_times.HALF_DAYS, language)
+        yield (f"^(?!.* (?:{'|'.join(half_days)}) )",)
+    yield (_words(str(reminder["text"])),)

@@ -12,6 +12,7 @@ from shared.model.addresses import Channel
 from shared.model.events import Received, Response
 from shared.model.recurrence import Recurrence
 from shared.model.rings import Ring
+from shared.model.sentences.dates import EACH_WEEK
 from shared.model.sentences.languages import in_language
 from shared.model.text import one_line
 from shared.model.words import said
@@ -44,7 +45,7 @@ def text(rings: Sequence[Ring], now_ms: int, language: str) -> str:
     missed = sorted((ring for ring in rings if now_ms - ring.due_ms > MISSED_MS and not ring.asks_zone), key=lambda ring: ring.due_ms)
     parts = [_rings(ring, now_ms, language) for ring in rings if ring not in missed]
     if missed:
-        before = said("reminders_missed_one" if len(missed) == 1 else "reminders_missed_many", language)
+        before = words.counted("reminders_missed", len(missed), language)
         lines = [f"- {when(ring.local, language)}: {words_of(ring, language)}" for ring in missed]
         parts.append("\n".join([before, "", *lines]))
     return "\n\n".join(parts)
@@ -69,23 +70,19 @@ def words_of(ring: Ring, language: str) -> str:
 
 def when(local: datetime, language: str, this_year: int | None = None) -> str:
     """Weekday, date and time, by the wall's clock that it was asked for by; with the year where that is not `this_year`."""
-    at = words.date_and_time(local, language)
-    if this_year is not None and local.year != this_year:
-        date = said("date_in_year", language, date=words.date(local, language), year=local.year)
-        at = said("date_in_year_and_time", language, date=date, time=f"{local:%H:%M}")
+    at = words.date_and_time(local, language, with_year=this_year is not None and local.year != this_year)
     return said("weekday_and_date", language, weekday=words.weekday(local, language), date=at)
 
 
 def rule(recurrence: Recurrence, language: str) -> str:
     """What repeats, in words."""
-    days = [in_language(words.WEEKDAYS, language)[day] for day in recurrence.days]
+    days = [in_language(EACH_WEEK, language)[day] for day in recurrence.days]
     names = ", ".join(days[:-1])
     listed = said("and", language, first=names, last=days[-1]) if names else "".join(days)
-    found = said(f"every_{recurrence.every}", language, days=listed, day=recurrence.day)
+    found = said(f"every_{recurrence.every}", language, days=listed, day=words.day_of_month(recurrence.day, language))
     if recurrence.until is None:
         return found
-    last = said("date_in_year", language, date=words.date(datetime.combine(recurrence.until, time()), language), year=recurrence.until.year)
-    return said("until", language, rule=found, date=last)
+    return said("until", language, rule=found, date=words.date_in_year(datetime.combine(recurrence.until, time()), language))
 
 
 def place_of(zone: str) -> str:

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.model.sentences.languages import Language
+
 CASES: Final = Path(__file__).parent / "cases"
 START: Final = "2031-03-24 09:00"
 """A Monday. Most conversations begin then, so that all of them are moved through the same moments."""
@@ -99,7 +101,7 @@ class Case(_Strict):
     name: str
     kind: str
     zone: str = "Europe/Berlin"
-    language: Literal["en", "de"] = "en"
+    language: Language = "en"
     start: str = START
     channels: list[Literal["sms", "email"]] = ["sms", "email"]
     entry: dict[str, Any] = {}

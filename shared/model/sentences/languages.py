@@ -7,7 +7,7 @@ from typing import Final, Generic, Literal, TypedDict, TypeVar, cast, get_args
 
 T = TypeVar("T")
 
-Language = Literal["en", "de"]
+Language = Literal["en", "de", "es", "fr", "pt", "it", "nl"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 DEFAULT: Final = "en"
 
@@ -17,6 +17,11 @@ class ByLanguage(TypedDict, Generic[T]):
 
     en: T
     de: T
+    es: T
+    fr: T
+    pt: T
+    it: T
+    nl: T
 
 
 Sentence = ByLanguage[str]

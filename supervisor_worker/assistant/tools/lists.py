@@ -136,7 +136,7 @@ def _receipt(name: str, items: Sequence[Mapping[str, Any]], context: ToolContext
         texts = [short(item["text"]) for item in group]
         told = ", ".join(texts[:MAX_TOLD])
         if len(texts) > MAX_TOLD:
-            told = words.said("items_more", context.language, items=told, count=len(texts) - MAX_TOLD)
+            told = words.counted("items_more", len(texts) - MAX_TOLD, context.language, items=told)
         lines.append(words.said(name, context.language, list=of_list, items=told))
     return "\n".join(lines)
 

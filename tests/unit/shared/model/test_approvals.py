@@ -14,6 +14,9 @@ from shared.model.approvals import ApprovalCall, always_key, answer_of, without_
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from shared.model.media import Media
+from shared.model.sentences.languages import each_language
+from shared.model.text import without_accents
+from tests.support.opt_out_words import OPT_OUT_WORDS
 
 TEXT: Final = SmsReceived(
     id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), user="user", message="", provider_id="SM1"
@@ -29,23 +32,26 @@ MAIL: Final = EmailReceived(
     [
         ("yes", "yes"), ("Yes!", "yes"), ("YES 4821", "yes 4821"), ("yes 4821.", "yes 4821"), ("  yes   48 21 ", "yes 4821"),
         ("yes4821", "yes 4821"), ("4 8 2 1 yes", "yes 4821"), ("Yes, please \U0001f44d", "yes"), ("yes please 4821", "yes 4821"),
-        ("JA 4821", "ja 4821"), ("ja bitte", "ja"), ("Ja, bitte! \U0001f60a", "ja"), ("Nein danke", "nein"), ("no, thank you", "no"),
-        ("NO 4821", "no 4821"), ("oui 4821", "oui 4821"), ("S\u00ed 4821", "si 4821"), ("ALWAYS 4821", "always 4821"), ("immer", "immer"),
+        ("JA 4821", "yes 4821"), ("ja bitte", "yes"), ("Ja, bitte! \U0001f60a", "yes"), ("Nein danke", "no"), ("no, thank you", "no"),
+        ("NO 4821", "no 4821"), ("oui 4821", "yes 4821"), ("S\u00ed 4821", "yes 4821"), ("ALWAYS 4821", "always 4821"), ("immer", "always"),
         ("\uff39\uff25\uff33 \uff14\uff18\uff12\uff11", "yes 4821"), ("\u201cYES 4821\u201d", "yes 4821"),
+        ("Si", "yes"), ("sì 4821", "yes 4821"), ("SÌ, GRAZIE", "yes"), ("no, per favore", "no"), ("siempre", "always"),
+        ("Sim, por favor", "yes"), ("NÃO 4821", "no 4821"), ("nao", "no"), ("na\u0303o obrigado", "no"), ("sempre 4821", "always 4821"),
+        ("Oui, s'il te plaît", "yes"), ("non merci", "no"), ("toujours", "always"),
+        ("nee 4821", "no 4821"), ("Ja graag", "yes"), ("Nee, dank je", "no"), ("altijd", "always"),
     ],
 )  # fmt: skip
 def test_a_word_with_or_without_the_code_is_an_answer(said: str, answer: str) -> None:
-    """Whatever its case, its blanks, its punctuation, and the courtesy beside it."""
-    word, _, code = answer.partition(" ")
-    name = next(name for name, words in approvals.WORDS.items() if word in words)
-    assert answer_of(replace(TEXT, message=said)) == f"{name} {code}".rstrip()
+    """In any of our languages, whatever its case, its accents, its blanks, its punctuation, and the courtesy beside it."""
+    assert answer_of(replace(TEXT, message=said)) == answer
 
 
 @pytest.mark.parametrize(
     "said",
     [
         "", "4821", "yes?", "YES 4821?", "yes 482", "yes 48210", "yes no", "yes or no 4821", "yes yes", "yesterday 4821", "yes but later",
-        "Yes, send it to Ann instead", "no, tom@example.com", "ok", "sure", "\U0001f44d", "\U0001f44e", "yes \U0001f44e", "maybe 4821",
+        "Yes, send it to Ann instead", "no, tom@example.com", "ok", "sure", "vale", "claro", "peut-être",
+        "\U0001f44d", "\U0001f44e", "yes \U0001f44e", "maybe 4821",
         "Answer YES 4821 or NO 4821", "yes " + "!" * 60, "stop", "eyes 4821", "\u0b6a\u0b6e\u0b68\u0b67 yes",
     ],
 )  # fmt: skip
@@ -77,9 +83,9 @@ def test_what_a_stranger_wrote_by_a_forwarding_address_answers_nothing() -> None
 
 
 def test_no_word_opts_out() -> None:
-    """Of those that always do, and of those that do by default."""
-    words = {word for each in approvals.WORDS.values() for word in each}
-    assert not words & (STOP_ALWAYS | {"cancel", "end", "quit", "help", "info"})
+    """In no language, nor is it one that Twilio answers."""
+    words = {without_accents(word) for row in approvals.WORDS.values() for word in each_language(row).values()}
+    assert not words & (STOP_ALWAYS | OPT_OUT_WORDS | {"help", "info"})
 
 
 def test_a_call_is_stored_as_it_was_asked_about() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 from hypothesis import given
@@ -9,13 +10,15 @@ from hypothesis import strategies as st
 
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.commands import WORDS, CommandName, command_of, named_in_questions
+from shared.model.commands import SLASHED, WORDS, CommandName, command_of, named_in_questions
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from shared.model.media import Media
 from shared.model.sentences.languages import each_language
 from shared.model.sms_admission import START_WORDS
+from shared.model.text import without_accents
 from shared.model.words import WORDS as SENTENCES
+from tests.support.opt_out_words import OPT_OUT_WORDS
 
 SMS = SmsReceived(id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="user", provider_id="SM1")
 MAIL = EmailReceived(
@@ -23,12 +26,26 @@ MAIL = EmailReceived(
 )
 
 
+def spellings(name: CommandName) -> list[str]:
+    """The words of a command, in all languages and with a slash."""
+    spelt = [word for words in each_language(WORDS[name]).values() for word in words]
+    return [*spelt, *(word for word, slashed in SLASHED.items() if slashed == name)]
+
+
+def test_a_word_means_one_command_whoever_writes_it() -> None:
+    """All languages count for everybody."""
+    found = [(without_accents(word), name) for name in WORDS for word in spellings(name)]
+    assert len({word for word, _ in found}) == len(set(found))
+
+
 def test_a_command_is_the_whole_text_whatever_its_case_and_punctuation() -> None:
     """Every word of the table, in any of these forms; and no longer text that begins or ends with it."""
-    for name, words in WORDS.items():
-        for word in words:
+    for name in WORDS:
+        for word in spellings(name):
             for body in (
                 word,
+                without_accents(word),
+                unicodedata.normalize("NFD", word),
                 word.upper(),
                 f" {word}! ",
                 f"{word}.\n",
@@ -94,7 +111,8 @@ def test_no_word_of_a_command_opts_out_or_in() -> None:
     """A carrier may act on one; and what code says offers none."""
     settings = WordSettings()
     taken = settings.opt_out_set | STOP_ALWAYS | START_WORDS | {"yes", "info"}
-    assert not {part for words in WORDS.values() for word in words for part in word.strip("/").split()} & taken
+    words = [without_accents(word.strip("/")) for name in WORDS for word in spellings(name)]
+    assert not {part for word in words for part in (word, *word.split())} & (taken | OPT_OUT_WORDS)
     for text in (text for row in SENTENCES.values() for text in each_language(row).values()):
         offered = set(text.casefold().split('"')[1::2])
         assert not offered & (settings.opt_out_set | STOP_ALWAYS), text

@@ -24,6 +24,7 @@ from shared.model.text import (
     one_line,
     seen,
     seen_line,
+    without_accents,
 )
 
 
@@ -235,6 +236,17 @@ def test_a_long_text_is_cut_with_a_mark_that_says_so() -> None:
     assert len(cut) <= 16_000
     assert cut.endswith("[The message was cut here: it had 40000 characters.]")
     assert capped("x" * 16_000, 16_000) == "x" * 16_000
+
+
+@pytest.mark.many_inputs
+def test_accents_and_letters_alike_are_left_out_of_what_is_compared() -> None:
+    """As people type on a phone, composed or not; and a long run of marks takes no quadratic time."""
+    composed = {"Zurück": "zuruck", "SÌ": "si", "Straße": "strasse"}
+    for text, plain in {**composed, "na\u0303o": "nao", "\uff39\uff25\uff33": "yes", "\u0130": "i"}.items():
+        assert without_accents(text) == plain == without_accents(plain)
+    start = time.thread_time()
+    without_accents("a" + "\u0301\u0327" * 40_000)
+    assert time.thread_time() - start < 1
 
 
 def test_a_header_is_one_line() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.approvals import WORDS, ApprovalCall, answer_of
+from shared.model.approvals import WORDS, ApprovalCall, answer_of, without_codes
 from shared.model.events import EmailReceived, Received, SmsReceived
+from shared.model.sentences.languages import LANGUAGES, in_language
 from supervisor_worker.assistant.approval_texts import question, spelled, what
 from supervisor_worker.channels.formats import FORMATS
 from tests.support.effort import rounds
@@ -71,13 +72,16 @@ def test_several_calls_are_one_question_and_one_of_ours_has_its_own_words() -> N
     assert what(ApprovalCall("clock__now", {}), "en") == "`now (clock)`"
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_that_a_question_names_are_answers(language: str) -> None:
-    """In each language."""
-    text = question([ApprovalCall("mail__send", {})], "4821", language)
-    found = re.findall(r"\b([A-Z]+) 4821", text)
-    assert [answer_of(SmsReceived(**{**_fields(), "message": f"{word} 4821"})) for word in found] == ["yes 4821", "no 4821"]
-    assert all(word.lower() in WORDS["yes"] + WORDS["no"] for word in found)
+    """In each language, also in the question to another; and nobody else reads the code."""
+    for asker in ("", "Ada"):
+        text = question([ApprovalCall("mail__send", {})], "4821", language, asker=asker)
+        found = re.findall(r"(\w+) 4821", text)
+        assert [word.casefold() for word in found] == [in_language(WORDS[name], language) for name in ("yes", "no")]
+        assert [answer_of(SmsReceived(**{**_fields(), "message": f"{word} 4821"})) for word in found] == ["yes 4821", "no 4821"]
+        assert "4821" not in without_codes(text)
+        assert re.findall(r"(\w+) \.{4}", without_codes(text)) == found
 
 
 def _fields() -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from supervisor_worker.assistant import receipts
+from shared.model.words import LANGUAGES, said
+from supervisor_worker.assistant import receipts, reminder_texts
 
 TEA = {"local": "2027-03-02T09:00", "recurrence": "", "marked": False, "kind": "reminder", "text": "Call Mum"}
 
@@ -26,11 +28,60 @@ def reminder(**more: Any) -> dict[str, Any]:
         ("On 22 March at 9:00 I will remind you to call Mum.", "en", False),
         ("On 2 March at 9:00 I will remind you.", "en", False),
         ("On 2 March I will remind you to call Mum. The shop opens at 9:00.", "en", False),
+        ("On March 2nd at 9:00 I will remind you to call Mum.", "en", True),
+        ("On the 2nd of March at 09:00 I will remind you to call Mum.", "en", True),
+        ("On 2 March at 9:00 pm I will remind you to call Mum.", "en", False),
+        ("On 2 March at 9:00 in the evening I will remind you to call Mum.", "en", False),
+        ("Am 2. März um 9 Uhr erinnere ich dich: Call Mum.", "de", True),
+        ("Am 2. März um 9 Uhr 30 erinnere ich dich: Call Mum.", "de", False),
+        ("Am 2. März um 9 Uhr abends erinnere ich dich: Call Mum.", "de", False),
+        ("El martes 2 de marzo a las 9:00 te aviso: Call Mum.", "es", True),
+        ("El 2 de marzo a las 9:00 de la noche te aviso: Call Mum.", "es", False),
+        ("Le mardi 2 mars à 9 h, je te rappelle : call Mum.", "fr", True),
+        ("Le 2 mars à 9h00, je te rappelle : call Mum.", "fr", True),
+        ("Le 2 mars à 9 h 30, je te rappelle : call Mum.", "fr", False),
+        ("Le 2 mars à 9 h du soir, je te rappelle : call Mum.", "fr", False),
+        ("Le 22 mars à 9 h, je te rappelle : call Mum.", "fr", False),
+        ("Em 2 de março, às 9h, eu lembro você: Call Mum.", "pt", True),
+        ("Em 2 de março, às 9h30, eu lembro você: Call Mum.", "pt", False),
+        ("Em 2 de março, às 9h da noite, eu lembro você: Call Mum.", "pt", False),
+        ("Martedì 2 marzo alle ore 9.00 ti ricordo: Call Mum.", "it", True),
+        ("Martedì 2 marzo alle 09:00 ti ricordo: Call Mum.", "it", True),
+        ("Martedì 2 marzo alle 9:00 di sera ti ricordo: Call Mum.", "it", False),
+        ("Dinsdag 2 maart om 9.00 uur herinner ik je eraan: Call Mum.", "nl", True),
+        ("Dinsdag 2 maart om 9 uur herinner ik je eraan: Call Mum.", "nl", True),
+        ("Dinsdag 2 maart om 9 uur 's avonds herinner ik je eraan: Call Mum.", "nl", False),
+        ("Dinsdag 2 maart om 9:00 herinner ik je eraan: Call Mum.", "de", False),
     ],
 )
 def test_a_line_is_left_out_where_one_sentence_holds_its_date_its_time_and_its_words(own: str, language: str, held: bool) -> None:
     """A day in words, another hour, another day, or the parts in two sentences are not the same."""
     assert receipts.says(own, "set_reminder", reminder(), language) is held
+
+
+@pytest.mark.parametrize(
+    ("own", "language"),
+    [
+        ("1 March", "en"), ("1. März", "de"), ("1 de marzo", "es"), ("1er mars", "fr"), ("1º de março", "pt"), ("1 de março", "pt"),
+        ("1° marzo", "it"), ("1 marzo", "it"), ("1 maart", "nl"),
+    ],
+)  # fmt: skip
+def test_the_first_of_a_month_is_a_date_in_each_language(own: str, language: str) -> None:
+    """Also where it is written as the first."""
+    assert receipts.says(f"{own}, 14:05: call Mum", "set_reminder", reminder(local="2027-03-01T14:05"), language)
+    assert not receipts.says(f"{own}, 14:05: call Mum", "set_reminder", reminder(local="2027-03-11T14:05"), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_code_would_write_itself_is_recognised(language: str) -> None:
+    """On each day of a year, at any time."""
+    at = datetime(2028, 1, 1, 0, 5)  # noqa: DTZ001 - by the wall's clock
+    for hours in range(0, 366 * 24, 25):
+        local = at + timedelta(hours=hours)
+        line = said("reminder_set", language, when=reminder_texts.when(local, language), text="Call Mum")
+        assert receipts.says(line, "set_reminder", reminder(local=f"{local:%Y-%m-%dT%H:%M}"), language), line
+        other = local + timedelta(days=1)
+        assert not receipts.says(line, "set_reminder", reminder(local=f"{other:%Y-%m-%dT%H:%M}"), language), line
 
 
 @pytest.mark.parametrize("more", [{"recurrence": "FREQ"}, {"marked": True}, {"kind": "briefing"}])
