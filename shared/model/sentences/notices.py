@@ -145,8 +145,8 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "address_changed": {
         "en": "Your last message came from an address that is no longer yours, so I have not answered it. You can ask me again here.",
         "de": "Deine letzte Nachricht kam von einer Adresse, die nicht mehr deine ist. Frag mich gern hier noch einmal.",
-        "es": "Tu mensaje anterior vino de un contacto que ya no es tuyo y por eso no lo he respondido. Si quieres, pregunta otra vez en este.",
-        "fr": "Ton dernier message venait d'une adresse qui n'est plus la tienne : je n'y ai pas répondu. Tu peux me reposer ta question ici.",
+        "es": "Tu mensaje anterior vino de un contacto que ya no es tuyo y no lo he respondido. Si quieres, pregunta otra vez en este.",
+        "fr": "Ton message venait d'une adresse qui n'est plus la tienne : je n'y ai pas répondu. Tu peux me reposer ta question ici.",
         "pt": "Sua última mensagem veio de um contato que não é mais seu, por isso não respondi. Se quiser, pergunte de novo aqui.",
         "it": "Il tuo ultimo messaggio veniva da un indirizzo che non è più tuo, quindi non ho risposto. Se vuoi, chiedimelo di nuovo qui.",
         "nl": "Je laatste bericht kwam van een adres dat niet meer van jou is, dus ik heb het niet beantwoord. Vraag het me gerust hier.",
