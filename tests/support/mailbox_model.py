@@ -409,7 +409,7 @@ class MailboxModel(TurnModel):
 
     def reserve(self, conv: str, token: str, call: Call[Reserved]) -> Reserved:
         """One more question of the holder's turn."""
-        talk, name, amount = self.talks[conv], str(call.args["model_call"]), int(call.args["amount"])
+        talk, name = self.talks[conv], str(call.args["model_call"])
         self.money.settled_by(call)
         found = self.scripts.run(call)
         must((found == "lost") == (talk.holder != token), "only the holder asks")
@@ -422,17 +422,27 @@ class MailboxModel(TurnModel):
         probes = self.alarm is not None and self.alarm.probe == token
         out, halted = talk.pair in self.opted_out and not bridge, (self.paused and not probes) or talk.pair in self.held
         must((found == "opted_out") == out and (found == "paused") == (halted and not out), "the holder hears the world")
-        if out or halted:
-            return found
-        self.money.end(conv)
+        if not (out or halted):
+            self.reserved_next(talk, token, call, found)
+        return found
+
+    def reserved_next(self, talk: Talk, token: str, call: Call[Any], found: str, table: str = "") -> None:
+        """The verdict on the next question of a turn, which may begin: a repeat gets the first; else there is room by the books, or not.
+
+        `table`: where the call's arguments name the question.
+        """
+        name, amount = str(call.args[f"{table}model_call"]), int(call.args[f"{table}amount"])
+        if name in self.money.calls:
+            must(found == "ok", "a repeat gets the first answer")
+            return
+        self.money.end(talk.id)
         micros = int(call.args["price.micros"])
         books = books_of(self.now, person_of(self.redis, talk.person), offset_of(talk.person, str(call.args["price.zones"])))
         stop = self.money.refusal(talk.sender, amount, self.now, micros, books)
         must(found == (stop or "ok"), f"{found} is not {stop}")
         if found == "ok":
             day = self.now // calls.DAY_MS
-            self.money.reserve(name, Asked(conv, token, talk.sender, day, amount, talk.lease_end, micros=micros, books=books))
-        return found
+            self.money.reserve(name, Asked(talk.id, token, talk.sender, day, amount, talk.lease_end, micros=micros, books=books))
 
     def sweep(self, oldest_wait: int = 0) -> Swept:
         """One tick: who is woken, which replies did not reach their users, and which request is to be served."""

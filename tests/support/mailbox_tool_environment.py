@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.mailbox import calls
-from shared.mailbox.calls import Effect, TurnHolder, reserve
+from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall, TurnHolder, reserve
 from tests.support.mailbox_environment import Environment
 from tests.support.mailbox_state import LEASE
 from tests.support.mailbox_tool_model import CALL, REPEATABLE, WAIT, ToolModel
@@ -14,7 +14,8 @@ from tests.support.mailbox_workers import Worker
 
 MOST_ANSWERS: Final = 2
 EFFECTS: Final = ("a", "b")
-"""The two tools of ours that each answer calls, in this order; the third call is `o`, outside."""
+"""The two tools of ours that each answer calls, in this order; the third call is `o`, outside: of the first answer alone."""
+NO_ROOM: Final = ("spent", "share", "month", "own_month", "dear")
 
 
 class ToolEnvironment(Environment):
@@ -57,7 +58,7 @@ class ToolEnvironment(Environment):
         effects = [f"result:{number}:{name}" for name in EFFECTS]
         if any(name not in worker.steps for name in effects):
             return "effect"
-        return "calling" if f"result:{number}:o" not in worker.steps else "next"
+        return "calling" if number == 1 and "result:1:o" not in worker.steps else "next"
 
     def _holder(self, worker: Worker) -> TurnHolder:
         turn = worker.turn
@@ -76,13 +77,19 @@ class ToolEnvironment(Environment):
         elif worker.phase in ("park", "silent", "again") and any(name.startswith("result:") for name in worker.steps):
             worker.phase = "store"  # it has done something: code says so
 
-    def _step(self, worker: Worker, name: str, entry: Mapping[str, Any], effect: Effect | None = None) -> bool:
-        """Store one; whether the turn may go on."""
-        call = calls.step(self._holder(worker), name, entry, settled=worker.settled, **({"effect": effect} if effect else {}))  # type: ignore[arg-type]
+    def _step(
+        self, worker: Worker, name: str, entry: Mapping[str, Any], effect: Effect = calls.NO_EFFECT, upcoming: NextCall = NO_NEXT_CALL
+    ) -> bool:
+        """Store one; whether the turn may go on. What stands in `upcoming` may be asked at once where the step has reserved for it."""
+        call = calls.step(self._holder(worker), name, entry, effect=effect, settled=worker.settled, upcoming=upcoming)
         found = self.remember(lambda: self.oracle.step(worker.conv, call))
         if found.entry:
             worker.steps = {**worker.steps, name: found.entry}
-        return self._goes_on(worker, found.outcome)
+        goes_on = self._goes_on(worker, found.outcome)
+        if goes_on and found.reserved:
+            worker.model_call, worker.amount = upcoming.model_call, upcoming.amount
+            self._on_reserved(worker, found.reserved)
+        return goes_on and not found.reserved
 
     def _goes_on(self, worker: Worker, outcome: str) -> bool:
         if outcome in ("ok", "call", "done"):
@@ -100,13 +107,19 @@ class ToolEnvironment(Environment):
         if self._step(worker, f"answer:{number}", {"says": self.name("x")}):
             worker.phase = "effect"
 
-    def _effect(self, worker: Worker, _fate: int) -> None:
+    def _effect(self, worker: Worker, fate: int) -> None:
         turn, number = worker.turn, sum(name.startswith("answer:") for name in worker.steps)
         assert turn is not None
         name = next(f"{number}:{each}" for each in EFFECTS if f"result:{number}:{each}" not in worker.steps)
         effect = Effect("remember", name, {"text": f"{turn.id} {name}"})
-        if self._step(worker, f"result:{name}", {}, effect):
+        # The last result of an answer reserves for the question behind it, every other time.
+        upcoming = self._upcoming(worker, fate) if number > 1 and name.endswith(EFFECTS[-1]) and fate % 2 == 0 else NO_NEXT_CALL
+        if self._step(worker, f"result:{name}", {}, effect, upcoming):
             worker.phase = self._after(worker)
+
+    def _upcoming(self, worker: Worker, fate: int) -> NextCall:
+        amount = worker.amount + fate
+        return NextCall(self.name("q"), amount, self._cost(amount), self.bounds)
 
     def _calling(self, worker: Worker, _fate: int) -> None:
         number = sum(name.startswith("answer:") for name in worker.steps)
@@ -160,9 +173,16 @@ class ToolEnvironment(Environment):
         found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
         if found == "lost":
             self._end(worker)
-        elif found == "ok":
-            worker.settled, worker.phase, worker.amount = calls.Settled(worker.model_call), "think", amount
-        elif found in ("spent", "share", "month", "own_month", "dear", "opted_out"):  # code says what was done
+        else:
+            worker.amount = amount if found == "ok" else worker.amount
+            self._on_reserved(worker, found)
+
+    @staticmethod
+    def _on_reserved(worker: Worker, found: str) -> None:
+        """The verdict on the next question."""
+        if found == "ok":
+            worker.settled, worker.phase = calls.Settled(worker.model_call), "think"
+        elif found in (*NO_ROOM, "opted_out"):  # code says what was done
             worker.settled, worker.phase, worker.body = calls.NO_MODEL_CALL, "store", f"done, and {found}"
         else:
             worker.settled, worker.phase, worker.delay, worker.counted = calls.NO_MODEL_CALL, "backoff", 5_000, False

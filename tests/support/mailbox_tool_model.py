@@ -89,7 +89,7 @@ class ToolModel(MailboxModel):
         found = self.scripts.run(call)
         must(found.outcome == (refused or stop or "ok"), f"a step is {refused or stop or 'ok'}, not {found.outcome}")
         if refused or (not before and (stop == "erased" or (effect and stop))):
-            must(not found.entry, "what is refused is not stored")
+            must(not found.entry and not found.reserved, "what is refused is not stored, and nothing follows it")
             return found
         steps = self._bind(talk, turn)
         must(not before or found.entry == before, "a name is written once")
@@ -99,6 +99,10 @@ class ToolModel(MailboxModel):
         self._extended(talk)
         ready = bool(talk.priority) and self._not_before(conv, urgent=True) <= self.now
         must(found.priority_waits == ready, "a step says what is served before its turn")
+        if args["upcoming.model_call"] and not stop and not ready:
+            self.reserved_next(talk, token, call, found.reserved, "upcoming.")
+        else:
+            must(not found.reserved, "a step reserves only for what may begin")
         return found
 
     # -- calls outside ------------------------------------------------------------------------------------------
