@@ -209,7 +209,7 @@ def test_without_its_settings_production_refuses_and_names_them_all(tree: Path) 
     """One message for each process, no traceback, and honcho ends."""
     with FreshCheckout(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as checkout:
         assert checkout.wait(60) != 0
-        for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN", "PUBLIC_URL", "BOSS_USERS_FILE"):
+        for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN", "PUBLIC_URL"):
             assert name in checkout.output
         assert "Traceback" not in checkout.output
 
