@@ -40,7 +40,7 @@ STEPS: Final = {4_000: -3_000, 8_000: 3_000, 11_000: -5_000}
 """By how much the clock steps, when it has gone so far."""
 IDENTITIES: Final = Identities(b"x")
 PEOPLE: Final = [
-    replace(LOCAL_USER, username=f"u{n}", phone=PhoneNumber(f"+1555123{n:04}"), email=None, boss_email=None) for n in range(20)
+    replace(LOCAL_USER, username=f"u{n}", id=f"u{n}", phone=PhoneNumber(f"+1555123{n:04}"), email=None, boss_email=None) for n in range(20)
 ]
 
 
